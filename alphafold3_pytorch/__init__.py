@@ -1,0 +1,46 @@
+"""The public names, each imported when it is first asked for: `import alphafold3_pytorch` costs no more than this file.
+
+The imports below are the whole list. Type checkers and editors read them as they stand; at run time `__getattr__` does.
+To publish a name, add it there.
+"""
+
+import ast
+from difflib import get_close_matches
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from alphafold3_pytorch.features.batch import DenseTemplates as DenseTemplates
+    from alphafold3_pytorch.features.batch import FeatureBatch as FeatureBatch
+    from alphafold3_pytorch.features.batch import Labels as Labels
+    from alphafold3_pytorch.features.batch import Msa as Msa
+    from alphafold3_pytorch.features.batch import Templates as Templates
+
+
+def _public_names() -> dict[str, str]:
+    """Name -> module, from the `if TYPE_CHECKING:` block of this file."""
+    tree = ast.parse(Path(__file__).read_text(encoding="utf-8"))
+    block = next(node for node in tree.body if isinstance(node, ast.If))
+    imports = [node for node in block.body if isinstance(node, ast.ImportFrom)]
+    return {alias.asname or alias.name: str(node.module) for node in imports for alias in node.names}
+
+
+_MODULES = _public_names()
+__all__ = sorted(_MODULES)  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        near = get_close_matches(name, _MODULES, n=3)
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}{hint}")
+    value = getattr(import_module(_MODULES[name]), name)
+    globals()[name] = value  # the next access does not come here
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MODULES})

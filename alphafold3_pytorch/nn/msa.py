@@ -1,0 +1,59 @@
+"""Communication between the MSA and the pair representation."""
+
+import torch
+from torch import nn
+
+from alphafold3_pytorch.nn.attention import add_mask
+from alphafold3_pytorch.nn.primitives import LayerNorm, Linear
+from alphafold3_pytorch.shapes import Bool, Float, Tensor
+
+
+class OuterProductMean(nn.Module):
+    """AF3 Algorithm 9: the mean over rows of the outer product of two columns, projected. Returns the pair update."""
+
+    eps = 1e-3  # added to the number of rows; the bias of the projection is divided too, as in every published model
+    chunk = 2**22  # elements of the outer product held at a time
+
+    def __init__(self, dim_msa: int, dim_pair: int, hidden: int = 32):
+        super().__init__()
+        self.hidden = hidden
+        self.norm = LayerNorm(dim_msa)
+        self.project = Linear(dim_msa, 2 * hidden)
+        self.out = Linear(hidden * hidden, dim_pair, bias=True, init="zero")
+
+    def forward(self, msa: Float[Tensor, "b s n cm"], mask: Bool[Tensor, "b s n"]) -> Float[Tensor, "b n n cz"]:
+        left, right = (self.project(self.norm(msa)) * mask[..., None]).chunk(2, dim=-1)
+        weight = mask.to(left.dtype)
+        count = torch.einsum("bsi,bsj->bij", weight, weight)[..., None] + self.eps
+        rows = max(1, self.chunk // max(1, left.shape[0] * left.shape[2] * self.hidden**2))
+        right = right.flatten(2)  # b s (n d)
+        sums = [self.outer(part, right) for part in left.split(rows, dim=2)]
+        return torch.cat(sums, dim=1) / count
+
+    def outer(self, left: Float[Tensor, "b s r c"], right: Float[Tensor, "b s nd"]) -> Float[Tensor, "b r n cz"]:
+        products = left.flatten(2).transpose(1, 2) @ right
+        products = products.unflatten(2, (-1, self.hidden)).unflatten(1, (-1, self.hidden))  # b r c n d
+        return self.out(products.transpose(2, 3).flatten(3))
+
+
+class MSAPairWeightedAveraging(nn.Module):
+    """AF3 Algorithm 10: every row is averaged over columns with weights from the pair. Returns the MSA update."""
+
+    def __init__(self, dim_msa: int, dim_pair: int, heads: int = 8, dim_head: int = 8):
+        super().__init__()
+        self.heads = heads
+        inner = heads * dim_head
+        self.norm, self.norm_pair = LayerNorm(dim_msa), LayerNorm(dim_pair)
+        self.pair_bias = Linear(dim_pair, heads)
+        self.value, self.gate = Linear(dim_msa, inner), Linear(dim_msa, inner, init="gate")
+        self.out = Linear(inner, dim_msa, init="zero")
+
+    def forward(
+        self, msa: Float[Tensor, "b s n cm"], pair: Float[Tensor, "b n n cz"], mask: Bool[Tensor, "b n"] | None = None
+    ) -> Float[Tensor, "b s n cm"]:
+        logits = self.pair_bias(self.norm_pair(pair)).permute(0, 3, 1, 2)
+        weights = add_mask(logits, mask).softmax(dim=-1)
+        x = self.norm(msa)
+        value = self.value(x).unflatten(-1, (self.heads, -1))
+        average = torch.einsum("bhij,bsjhd->bsihd", weights.to(value.dtype), value)
+        return self.out(average.flatten(-2) * self.gate(x).sigmoid())
