@@ -50,7 +50,7 @@ def peer_stages(case: Path, dtype: torch.dtype, intermediates: bool) -> Iterator
                 queries, keys = int(batch.atom_mask[0, : value.shape[2]].sum()), batch.key_index[0, 0] >= 0
                 value, target = value[0, 0, :queries][:, keys], target[:queries][:, keys]
             else:
-                value = without_padding(value[0], batch)
+                value = without_padding(value[0], target, batch)
                 value = value.reshape(target.shape) if value.numel() == target.numel() else value
             if name == "cycle1.msa_module.blocks.0.0" and batch.msa is not None:  # rows are not read where masked
                 value, target = (x[batch.msa.mask[0]] for x in (value, target))
@@ -127,11 +127,12 @@ class RecordedDraws:
             yield Move(torch.eye(3).expand(1, samples, 3, 3), torch.zeros(1, samples, 3), noise[None])
 
 
-def without_padding(value: Tensor, batch: FeatureBatch) -> Tensor:
-    atoms = batch.atom_mask.shape[1]
-    for axis, size in enumerate(value.shape):
-        if size == atoms:
-            value = value.narrow(axis, 0, int(batch.atom_mask.sum()))
+def without_padding(value: Tensor, target: Tensor, batch: FeatureBatch) -> Tensor:
+    """Cut an axis of padded atoms to the atoms, where the reference has these."""
+    padded, atoms = batch.atom_mask.shape[1], int(batch.atom_mask.sum())
+    for axis in range(-1, -1 - min(value.ndim, target.ndim), -1):
+        if (value.shape[axis], target.shape[axis]) == (padded, atoms):
+            value = value.narrow(axis, 0, atoms)
     return value
 
 
@@ -285,7 +286,6 @@ PROTENIX = {
     "input_embedder.atom_attention_encoder.2": ("inputs.embedder", item(0)),
     "input_embedder.atom_attention_encoder.3": ("inputs.embedder", lambda output: output[1][:, :1]),
     "relative_position_encoding": ("trunk.relative_positions", whole),
-    "constraint_embedder": ("trunk.constraints", whole),
     "s_init": ("trunk.single", whole),
     "cycle1.template_embedder": ("trunk.templates", whole),
     "cycle1.msa_module.blocks.0.outer_product_mean_msa": ("trunk.msa.blocks.0.outer_product_mean", whole),

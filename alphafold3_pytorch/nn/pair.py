@@ -109,5 +109,5 @@ class MSABlock(nn.Module):
         pair = pair + self.outer_product_mean(msa, msa_mask)
         if self.averaging is not None and self.transition is not None:
             msa = msa + self.drop_rows(self.averaging(msa, pair, mask))
-            msa = msa + self.transition(msa)
+            msa = msa + self.transition(msa) * msa_mask[..., None]
         return msa, self.pair_block(pair, mask)
