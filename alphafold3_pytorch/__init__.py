@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from alphafold3_pytorch.alphafold3 import Alphafold3 as Alphafold3
+    from alphafold3_pytorch.alphafold3 import Alphafold3Logits as Alphafold3Logits
+    from alphafold3_pytorch.alphafold3 import ConfidenceHeadLogits as ConfidenceHeadLogits
     from alphafold3_pytorch.features.batch import DenseTemplates as DenseTemplates
     from alphafold3_pytorch.features.batch import FeatureBatch as FeatureBatch
     from alphafold3_pytorch.features.batch import Labels as Labels

@@ -88,7 +88,9 @@ class FeatureBatch(Movable):
     atom_slot: Int[Tensor, "b m"]  # place of the atom within its token
     # local attention windows (features.windows)
     key_index: Int[Tensor, "b w l"]  # atoms that window w attends to
-    atompair_features: Float[Tensor, "b w q l fp"]  # offset 3, 1 / (1 + distance^2), same conformer; all zero across conformers
+    atompair_features: Float[
+        Tensor, "b w q l fp"
+    ]  # offset 3, 1 / (1 + distance^2), same conformer; all zero across conformers
     # atoms that stand for a token
     centre_atom: Int[Tensor, "b n"]  # CA, C1', the ligand atom
     distogram_atom: Int[Tensor, "b n"]  # CB (GLY: CA), purine C4, pyrimidine C2, the ligand atom

@@ -1,6 +1,8 @@
 """Sizes and options of a network, as plain numbers. Presets are `replace(...)` of one another (models.presets)."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any, get_args, get_type_hints
 
 from alphafold3_pytorch.nn.attention import KeyNorm
 
@@ -165,3 +167,19 @@ class NetworkConfig:
         """Width of the single input representation: atoms' token activation, residue type, further token features."""
         merged = 0 if self.residue_table is None else self.residue_types - len(self.residue_table)
         return self.dim_input_token + self.residue_types + self.token_features + merged
+
+
+def config_from_dict(values: Mapping[str, Any], kind: type = NetworkConfig) -> Any:
+    """The config that `dataclasses.asdict` took apart. ValueError for a field that does not exist."""
+    hints = get_type_hints(kind)
+    unknown = sorted(set(values) - {each.name for each in fields(kind)})
+    if unknown:
+        raise ValueError(f"{kind.__name__} has no field {', '.join(unknown)}; it was written by another version")
+    return kind(**{name: _revive(value, hints[name]) for name, value in values.items()})
+
+
+def _revive(value: Any, hint: Any) -> Any:
+    kinds = [kind for kind in (hint, *get_args(hint)) if is_dataclass(kind)]
+    if isinstance(value, Mapping) and kinds:
+        return config_from_dict(value, kinds[0])
+    return tuple(value) if isinstance(value, list) else value

@@ -7,7 +7,7 @@ from torch import nn
 
 from alphafold3_pytorch.features.batch import FeatureBatch
 from alphafold3_pytorch.models.config import NetworkConfig
-from alphafold3_pytorch.models.trunk import atom_embedder, atom_transformer_options, embed_atoms
+from alphafold3_pytorch.models.trunk import atom_context, atom_embedder, atom_transformer_options, embed_atoms
 from alphafold3_pytorch.nn.atoms import AtomDecoder, AtomEncoder
 from alphafold3_pytorch.nn.embed import (
     FourierEmbedding,
@@ -119,14 +119,11 @@ class DiffusionModule(nn.Module):
     ) -> Conditioned:
         """`inputs` of the input embedder, `single` and `pair` of the trunk."""
         pair = self.conditioning.condition_pair(batch, pair)
-        atom, atom_pair = embed_atoms(self.embedder, batch, trunk=(single, pair))
-        encoder, decoder = (
-            module.transformer.context(atom, atom_pair, batch.key_index, batch.atom_mask)
-            for module in (self.encoder, self.decoder)
-        )
+        embedding = embed_atoms(self.embedder, batch, trunk=(single, pair))
+        encoder, decoder = (atom_context(each.transformer, batch, embedding) for each in (self.encoder, self.decoder))
         single = self.conditioning.condition_single(inputs, single)
         bias = self.transformer.bias(pair, batch.absent_mask)
-        return Conditioned(single, bias, atom, encoder, decoder, batch.atom_to_token, batch.atom_mask)
+        return Conditioned(single, bias, embedding.atom, encoder, decoder, batch.atom_to_token, batch.atom_mask)
 
     def forward(
         self, prepared: Conditioned, positions: Float[Tensor, "b k m 3"], level: Float[Tensor, "b e"]

@@ -25,9 +25,9 @@ class Network(nn.Module):
         self.trunk = Trunk(config)
         self.diffusion = DiffusionModule(config)
         self.distogram = DistogramHead(config.dim_pair, config.distogram_bins, config.distogram_bias)
-        confidence = asdict(config.confidence)
+        options = asdict(config.confidence)
         sizes = config.dim_inputs, config.dim_single, config.dim_pair
-        self.confidence = ConfidenceHead(*sizes, pair_block=confidence.pop("pair"), **confidence)
+        self.confidence = ConfidenceHead(*sizes, pair_block=options.pop("pair"), **options)
 
     def predict_confidence(
         self,
@@ -57,9 +57,14 @@ class Network(nn.Module):
         return sample_positions(denoise, batch.atom_mask, draws, config, steps, sigma_data, centre)
 
     def forward(
-        self, batch: FeatureBatch, passes: int | None = None, generator: torch.Generator | None = None
+        self,
+        batch: FeatureBatch,
+        passes: int | None = None,
+        generator: torch.Generator | None = None,
+        detach: bool = True,
     ) -> tuple[Float[Tensor, "b n ci"], Float[Tensor, "b n cs"], Float[Tensor, "b n n cz"]]:
         """The input, single and pair representations after `passes` passes through the trunk."""
         inputs = self.inputs(batch)
-        single, pair = self.trunk(batch, inputs, self.config.recycles + 1 if passes is None else passes, generator)
+        passes = self.config.recycles + 1 if passes is None else passes
+        single, pair = self.trunk(batch, inputs, passes, generator, detach)
         return inputs, single, pair

@@ -1,7 +1,7 @@
 """Sampling structures from noise (AF3 Algorithm 18)."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 
@@ -32,6 +32,7 @@ class Move(NamedTuple):
     noise: Float[Tensor, "b k m 3"]
 
 
+@runtime_checkable
 class Draws(Protocol):
     """The source of all randomness of a sampling run."""
 

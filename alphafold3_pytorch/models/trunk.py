@@ -15,6 +15,7 @@ from alphafold3_pytorch.nn.embed import RelativePositionEncoding, ResidueTypes
 from alphafold3_pytorch.nn.pair import MSABlock, Options, PairformerBlock
 from alphafold3_pytorch.nn.primitives import LayerNorm, Linear
 from alphafold3_pytorch.nn.templates import TemplateEmbedder, template_pair_features
+from alphafold3_pytorch.nn.transformer import AtomContext, AtomTransformer
 from alphafold3_pytorch.shapes import Bool, Float, Tensor
 
 
@@ -23,12 +24,18 @@ def atom_embedder(config: AtomConfig, dim_single: int | None = None, dim_pair: i
     return AtomEmbedder(*sizes, dim_single, dim_pair, config.types, config.pair_types)
 
 
-def embed_atoms(embedder: AtomEmbedder, batch: FeatureBatch, trunk: tuple[Tensor, Tensor] | None = None) -> AtomEmbedding:
+def embed_atoms(
+    embedder: AtomEmbedder, batch: FeatureBatch, trunk: tuple[Tensor, Tensor] | None = None
+) -> AtomEmbedding:
     extra = batch.extra or {}
     types = extra.get("atom_types"), extra.get("atompair_types")
     return embedder(
         batch.atom_features, batch.atompair_features, batch.atom_to_token, batch.key_index, trunk=trunk, types=types
     )
+
+
+def atom_context(transformer: AtomTransformer, batch: FeatureBatch, embedding: tuple[Tensor, Tensor]) -> AtomContext:
+    return transformer.context(*embedding, batch.key_index, batch.atom_mask, (batch.extra or {}).get("atom_parents"))
 
 
 def atom_transformer_options(config: AtomConfig, transformer: AtomTransformerConfig) -> dict[str, Any]:
@@ -51,7 +58,7 @@ class InputFeatureEmbedder(nn.Module):
 
     def forward(self, batch: FeatureBatch) -> Float[Tensor, "b n ci"]:
         atom, pair = embed_atoms(self.embedder, batch)
-        context = self.encoder.transformer.context(atom, pair, batch.key_index, batch.atom_mask)
+        context = atom_context(self.encoder.transformer, batch, (atom, pair))
         tokens, _ = self.encoder(atom, context, batch.atom_to_token, batch.atom_mask, batch.token_mask.shape[1])
         restype = self.residues.one_hot(batch.restype, atom.dtype)
         inputs = torch.cat([tokens[:, 0], restype, *self.further(batch.token_features)], dim=-1)

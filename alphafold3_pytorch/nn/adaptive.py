@@ -52,7 +52,7 @@ class ConditionedTransition(nn.Module):
         return self.norm.condition(cond), self.out_gate(cond).sigmoid()
 
     def forward(
-        self, x: Float[Tensor, "*b c"], condition: tuple[Modulation, Float[Tensor, "*b c"]]
+        self, x: Float[Tensor, "*b c"], condition: tuple[Modulation, Float[Tensor, "*e c"]]
     ) -> Float[Tensor, "*b c"]:
         modulation, gate = condition
         return gate * self.out(ops.swiglu(self.project(self.norm(x, modulation))))

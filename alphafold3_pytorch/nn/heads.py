@@ -64,7 +64,10 @@ class ConfidenceHead(nn.Module):
         self.blocks = nn.ModuleList(blocks)
         self.norm_pae, self.pae = LayerNorm(dim_pair), Linear(dim_pair, pae_bins, init="zero")
         self.norm_pde, self.pde = LayerNorm(dim_pair), Linear(dim_pair, pde_bins, init="zero")
-        self.norm_plddt, self.plddt = LayerNorm(dim_single), Linear(dim_single, atoms_per_token * plddt_bins, init="zero")
+        self.norm_plddt, self.plddt = (
+            LayerNorm(dim_single),
+            Linear(dim_single, atoms_per_token * plddt_bins, init="zero"),
+        )
         self.norm_resolved, self.resolved = LayerNorm(dim_single), Linear(dim_single, atoms_per_token * 2, init="zero")
 
     def forward(

@@ -11,7 +11,6 @@ from alphafold3_pytorch.nn.transition import Transition
 from alphafold3_pytorch.nn.triangle import TriangleAttention, TriangleMultiplication
 from alphafold3_pytorch.shapes import Bool, Float, Tensor
 
-
 Options = dict[str, Any]  # of a PairBlock
 
 
@@ -51,7 +50,9 @@ class PairBlock(nn.Module):
         self.transition = Transition(dim, factor)
         self.drop_rows, self.drop_columns = SharedDropout(dropout, axis=1), SharedDropout(dropout, axis=2)
 
-    def forward(self, pair: Float[Tensor, "b n n c"], mask: Bool[Tensor, "b n"] | None = None) -> Float[Tensor, "b n n c"]:
+    def forward(
+        self, pair: Float[Tensor, "b n n c"], mask: Bool[Tensor, "b n"] | None = None
+    ) -> Float[Tensor, "b n n c"]:
         pair = pair + self.drop_rows(self.outgoing(pair, mask))
         pair = pair + self.drop_rows(self.incoming(pair, mask))
         pair = pair + self.drop_rows(self.starting(pair, mask))

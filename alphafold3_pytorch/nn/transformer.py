@@ -11,7 +11,7 @@ from alphafold3_pytorch import ops
 from alphafold3_pytorch.nn.adaptive import ConditionedTransition
 from alphafold3_pytorch.nn.attention import ConditionedAttention, KeyNorm, PairBias, add_mask, merge_heads, split_heads
 from alphafold3_pytorch.ops.attention import MASKED
-from alphafold3_pytorch.shapes import Bool, Float, Int, Tensor, gather
+from alphafold3_pytorch.shapes import Bool, Float, Int, Tensor, gather, gather_index
 
 Attend = Callable[[Tensor, Tensor], Tensor]  # queries, keys and values -> attended values
 
@@ -45,7 +45,14 @@ class DiffusionTransformer(nn.Module):
     """
 
     def __init__(
-        self, dim: int, dim_cond: int, dim_pair: int, depth: int, heads: int = 16, shared_pair_norm: bool = True, **block: Any
+        self,
+        dim: int,
+        dim_cond: int,
+        dim_pair: int,
+        depth: int,
+        heads: int = 16,
+        shared_pair_norm: bool = True,
+        **block: Any,
     ):
         super().__init__()
         self.heads = heads
@@ -101,9 +108,7 @@ class AtomTransformer(nn.Module):
         super().__init__()
         self.heads, self.mask_keys = heads, mask_keys
         self.pair_bias = PairBias(dim_pair, heads, depth, shared_pair_norm)
-        self.blocks = nn.ModuleList(
-            TransformerBlock(dim, dim, heads, key_norm=key_norm, **block) for _ in range(depth)
-        )
+        self.blocks = nn.ModuleList(TransformerBlock(dim, dim, heads, key_norm=key_norm, **block) for _ in range(depth))
         self.widths = key_value_widths(self.blocks)
 
     def context(
@@ -112,9 +117,13 @@ class AtomTransformer(nn.Module):
         pair: Float[Tensor, "b w q l cp"],
         key_index: Int[Tensor, "b w l"],
         atom_mask: Bool[Tensor, "b m"],
+        parents: Int[Tensor, "b m"] | None = None,
     ) -> AtomContext:
-        """Everything that is the same for all samples and all noise levels."""
+        """Everything that is the same for all samples and all noise levels. Atoms attend within their parent, if given."""
         mask = self.key_mask(key_index, atom_mask, pair.dtype)
+        if parents is not None:
+            rows, columns = parents.unflatten(1, (key_index.shape[1], -1)), gather_index(parents, key_index)
+            mask = mask.masked_fill((rows[..., None] != columns[:, :, None])[:, :, None], MASKED)
         bias = [bias + mask for bias in self.pair_bias(pair)]
         return AtomContext([block.condition(cond[:, None]) for block in self.blocks], bias, key_index)
 

@@ -22,7 +22,9 @@ class TriangleMultiplication(nn.Module):
         self.project, self.gate = Linear(dim, 2 * hidden), Linear(dim, 2 * hidden, init="gate")
         self.out, self.out_gate = Linear(hidden, dim, init="zero"), Linear(dim, dim, init="gate")
 
-    def forward(self, pair: Float[Tensor, "b n n c"], mask: Bool[Tensor, "b n"] | None = None) -> Float[Tensor, "b n n c"]:
+    def forward(
+        self, pair: Float[Tensor, "b n n c"], mask: Bool[Tensor, "b n"] | None = None
+    ) -> Float[Tensor, "b n n c"]:
         x = self.norm_in(pair)
         flat = x.flatten(1, 2).transpose(1, 2)  # channels first: the product below needs one matrix per channel
         sides = torch.matmul(self.gate.weight, flat).sigmoid() * torch.matmul(self.project.weight, flat)
@@ -58,7 +60,9 @@ class TriangleAttention(nn.Module):
         self.gate = Linear(dim, inner, init="gate")
         self.out = Linear(inner, dim, init="zero")
 
-    def forward(self, pair: Float[Tensor, "b n n c"], mask: Bool[Tensor, "b n"] | None = None) -> Float[Tensor, "b n n c"]:
+    def forward(
+        self, pair: Float[Tensor, "b n n c"], mask: Bool[Tensor, "b n"] | None = None
+    ) -> Float[Tensor, "b n n c"]:
         x = self.norm(pair.transpose(1, 2) if self.ending else pair)
         update = self.attend(x, add_mask(self.bias(x), mask), mask)
         return update.transpose(1, 2) if self.ending else update

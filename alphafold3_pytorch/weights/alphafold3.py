@@ -1,6 +1,7 @@
 """Official AlphaFold 3 (DeepMind): sizes and rules of the haiku parameters."""
 
 import json
+from collections.abc import Collection
 from importlib import resources
 
 import torch
@@ -17,22 +18,17 @@ from alphafold3_pytorch.models.config import (
     TemplateConfig,
 )
 from alphafold3_pytorch.shapes import Tensor
-from alphafold3_pytorch.weights.rules import (
-    COLUMN,
-    KEEP,
-    ROW,
-    Ignore,
-    Op,
-    Part,
-    Rule,
-    Rulebook,
-    chain,
-    columns,
-    dense,
-    permute,
-    reshape,
-    rule,
+from alphafold3_pytorch.weights.alphafold3_blocks import (
+    LAYERS,
+    Scope,
+    atom_embedder,
+    atom_transformer,
+    msa_block,
+    pair_block,
+    pairformer_block,
+    transformer_block,
 )
+from alphafold3_pytorch.weights.rules import COLUMN, ROW, Ignore, Op, Part, Rule, Rulebook, columns, permute, rule
 from alphafold3_pytorch.weights.sizes import Sizes
 
 EVO, HEAD, JUDGE = "diffuser/evoformer", "diffuser/~/diffusion_head", "diffuser/confidence_head"
@@ -41,7 +37,6 @@ MSA = f"{EVO}/__layer_stack_no_per_layer/msa_stack"
 TEMPLATE = f"{EVO}/template_embedding/single_template_embedding"
 TEMPLATE_STACK = f"{TEMPLATE}/__layer_stack_no_per_layer/template_embedding_iteration"
 CONFIDENCE = f"{JUDGE}/__layer_stack_no_per_layer/confidence_pairformer"
-LAYERS = "__layer_stack_with_per_layer"
 TOKENS = f"{HEAD}/transformer"
 IDENTIFIER = "__meta__/__identifier__"
 # Our residue classes in theirs: 20 amino acids, unknown, A G C U, unknown, DA DG DC DT, unknown, gap.
@@ -49,7 +44,7 @@ RESIDUES = (*range(21), 22, 23, 24, 25, 30, 26, 27, 28, 29, 30, 21)
 CLASSES = 31
 
 
-def recognises(keys) -> bool:
+def recognises(keys: Collection[str]) -> bool:
     return f"{EVO}/left_single/weights" in keys
 
 
@@ -62,12 +57,10 @@ def fourier_constants() -> tuple[Tensor, Tensor]:
 
 def config(sizes: Sizes) -> NetworkConfig:
     """The network of a parameter file."""
-    shape = sizes.shapes
-    dim_inputs, dim_single = shape[f"{EVO}/single_activations/weights"]
-    inputs, denoiser = f"{EVO}_conditioning_", f"{HEAD}/diffusion_"
-    outer, _, inner, token_heads = shape[f"{TOKENS}/{LAYERS}/pair_logits_projection/weights"]
+    dim_inputs, dim_single = sizes.shape(f"{EVO}/single_activations/weights", 2)
+    inputs = f"{EVO}_conditioning_"
     msa, averaging = f"{MSA}/outer_product_mean/left_projection/weights", f"{MSA}/msa_attention1/v_projection/weights"
-    slots, plddt_bins = shape[f"{JUDGE}/plddt_logits/weights"][1:]
+    queries = f"{TRUNK}/single_attention_q_projection/weights"
     return NetworkConfig(
         dim_single=dim_single,
         dim_pair=sizes(f"{EVO}/left_single/weights", 1),
@@ -96,48 +89,60 @@ def config(sizes: Sizes) -> NetworkConfig:
             pair=pair_config(sizes, TEMPLATE_STACK),
         ),
         pairformer=PairformerConfig(
-            depth=sizes(f"{TRUNK}/single_pair_logits_projection/weights"),
-            heads=sizes(f"{TRUNK}/single_attention_q_projection/weights", 2),
-            dim_head=sizes(f"{TRUNK}/single_attention_q_projection/weights", 3),
+            depth=sizes(queries),
+            heads=sizes(queries, 2),
+            dim_head=sizes(queries, 3),
             pair=pair_config(sizes, TRUNK),
         ),
-        diffusion=DiffusionConfig(
-            dim_token=sizes(f"{HEAD}/output_norm/scale"),
-            dim_single=sizes(f"{HEAD}/single_cond_initial_projection/weights", 1),
-            dim_pair=sizes(f"{HEAD}/pair_cond_initial_projection/weights", 1),
-            depth=outer * inner,
-            group=inner,
-            heads=token_heads,
-            dim_head=sizes(f"{TOKENS}/{LAYERS}/{LAYERS}/transformerq_projection/weights", 4),
-            encoder=atom_transformer_config(sizes, f"{denoiser}atom_transformer_encoder"),
-            decoder=atom_transformer_config(sizes, f"{denoiser}atom_transformer_decoder"),
-            dim_fourier=sizes(f"{HEAD}/noise_embedding_initial_norm/scale"),
-        ),
-        confidence=ConfidenceConfig(
-            depth=sizes(f"{CONFIDENCE}/single_pair_logits_projection/weights"),
-            heads=sizes(f"{CONFIDENCE}/single_attention_q_projection/weights", 2),
-            dim_head=sizes(f"{CONFIDENCE}/single_attention_q_projection/weights", 3),
-            pair=pair_config(sizes, CONFIDENCE, dropout=0.0),
-            distance_bins=sizes(f"{JUDGE}/~_embed_features/distogram_feat_project/weights"),
-            plddt_bins=plddt_bins,
-            pae_bins=sizes(f"{JUDGE}/pae_logits/weights", 1),
-            pde_bins=sizes(f"{JUDGE}/left_half_distance_logits/weights", 1),
-            atoms_per_token=slots,
-        ),
+        diffusion=diffusion_config(sizes),
+        confidence=confidence_config(sizes),
         distogram_bins=sizes("diffuser/distogram_head/half_logits/weights", 1),
     )
 
 
+def diffusion_config(sizes: Sizes) -> DiffusionConfig:
+    outer, _, inner, heads = sizes.shape(f"{TOKENS}/{LAYERS}/pair_logits_projection/weights", 4)
+    atoms = f"{HEAD}/diffusion_atom_transformer"
+    return DiffusionConfig(
+        dim_token=sizes(f"{HEAD}/output_norm/scale"),
+        dim_single=sizes(f"{HEAD}/single_cond_initial_projection/weights", 1),
+        dim_pair=sizes(f"{HEAD}/pair_cond_initial_projection/weights", 1),
+        depth=outer * inner,
+        group=inner,
+        heads=heads,
+        dim_head=sizes(f"{TOKENS}/{LAYERS}/{LAYERS}/transformerq_projection/weights", 4),
+        encoder=atom_transformer_config(sizes, f"{atoms}_encoder"),
+        decoder=atom_transformer_config(sizes, f"{atoms}_decoder"),
+        dim_fourier=sizes(f"{HEAD}/noise_embedding_initial_norm/scale"),
+    )
+
+
+def confidence_config(sizes: Sizes) -> ConfidenceConfig:
+    depth, _, heads, dim_head = sizes.shape(f"{CONFIDENCE}/single_attention_q_projection/weights", 4)
+    _, slots, plddt_bins = sizes.shape(f"{JUDGE}/plddt_logits/weights", 3)
+    return ConfidenceConfig(
+        depth=depth,
+        heads=heads,
+        dim_head=dim_head,
+        pair=pair_config(sizes, CONFIDENCE, dropout=0.0),
+        distance_bins=sizes(f"{JUDGE}/~_embed_features/distogram_feat_project/weights"),
+        plddt_bins=plddt_bins,
+        pae_bins=sizes(f"{JUDGE}/pae_logits/weights", 1),
+        pde_bins=sizes(f"{JUDGE}/left_half_distance_logits/weights", 1),
+        atoms_per_token=slots,
+    )
+
+
 def atom_transformer_config(sizes: Sizes, theirs: str) -> AtomTransformerConfig:
-    _, depth, heads = sizes.shapes[f"{theirs}/pair_logits_projection/weights"]
+    _, depth, heads = sizes.shape(f"{theirs}/pair_logits_projection/weights", 3)
     layers = f"{theirs}/{LAYERS}/{theirs.rsplit('/', 1)[1]}"
     widths = (sizes(f"{layers}{name}_projection/weights", 3) for name in "qv")
     return AtomTransformerConfig(depth, heads, *widths)
 
 
 def pair_config(sizes: Sizes, stack: str, dropout: float = 0.25) -> PairConfig:
-    _, heads, dim_head, _ = sizes.shapes[f"{stack}/pair_attention1/q_projection/weights"]
-    _, inner, dim = sizes.shapes[f"{stack}/pair_transition/transition2/weights"]
+    _, heads, dim_head, _ = sizes.shape(f"{stack}/pair_attention1/q_projection/weights", 4)
+    _, inner, dim = sizes.shape(f"{stack}/pair_transition/transition2/weights", 3)
     return PairConfig(
         hidden=sizes(f"{stack}/triangle_multiplication_outgoing/center_norm/scale", 1),
         heads=heads,
@@ -146,200 +151,6 @@ def pair_config(sizes: Sizes, stack: str, dropout: float = 0.25) -> PairConfig:
         dropout=dropout,
         swap_bias=True,
     )
-
-
-class Scope:
-    """Rules for one layer of a stack (`index`), or for a module that is not stacked."""
-
-    def __init__(self, theirs: str, ours: str, index: tuple[int, ...] = ()):
-        self.theirs, self.ours, self.index = theirs, ours, index
-
-    def part(self, name: str, op: Op = KEEP) -> Part:
-        return Part(self.theirs + name, op, self.index)
-
-    def weight(self, name: str, *out: int) -> Part:
-        """A Linear stored as (in, *out)."""
-        return self.part(f"{name}/weights", dense(*(out or (-1,))))
-
-    def flipped(self, name: str, *out: int) -> Part:
-        """A Linear stored as (*out, in)."""
-        return self.part(f"{name}/weights", flat(*out))
-
-    def bias(self, name: str, ours: str, *out: int) -> Rule:
-        return rule(f"{self.ours}.{ours}.bias", self.part(f"{name}/bias", reshape(out or (-1,), (-1,))))
-
-    def linear(self, name: str, ours: str, *out: int, op: Op = KEEP) -> Rule:
-        return rule(f"{self.ours}.{ours}.weight", self.weight(name, *out), op=op)
-
-    def scale(self, name: str, ours: str, op: Op = KEEP) -> Rule:
-        return rule(f"{self.ours}.{ours}.weight", self.part(f"{name}/scale"), op=op)
-
-    def norm(self, name: str, ours: str) -> list[Rule]:
-        return [self.scale(name, ours), rule(f"{self.ours}.{ours}.bias", self.part(f"{name}/offset"))]
-
-    def inside(self, theirs: str, ours: str) -> "Scope":
-        return Scope(f"{self.theirs}{theirs}", f"{self.ours}.{ours}", self.index)
-
-
-def flat(*out: int) -> Op:
-    return Op(lambda x: x.reshape(-1, x.shape[-1]), lambda x: x.reshape(*out, x.shape[-1]))
-
-
-def interleaved(swap: bool) -> Op:
-    """Rows a0 b0 a1 b1 ... of theirs as a0 a1 ... b0 b1 ..., or b before a."""
-
-    def load(x: Tensor) -> Tensor:
-        return torch.cat([x[1::2], x[::2]] if swap else [x[::2], x[1::2]])
-
-    def export(x: Tensor) -> Tensor:
-        first, second = x.chunk(2)
-        return torch.stack([second, first] if swap else [first, second], dim=1).flatten(0, 1)
-
-    return Op(load, export)
-
-
-def triangle_multiplication(scope: Scope, swap: bool) -> list[Rule]:
-    """The incoming product of theirs is sum_k a_kj b_ki: their b is our left."""
-    return [
-        *scope.norm("left_norm_input", "norm_in"),
-        *scope.norm("center_norm", "norm_out"),
-        scope.linear("projection", "project", op=interleaved(swap)),
-        scope.linear("gate", "gate", op=interleaved(swap)),
-        scope.linear("output_projection", "out"),
-        scope.linear("gating_linear", "out_gate"),
-    ]
-
-
-def triangle_attention(scope: Scope, heads: int) -> list[Rule]:
-    queries, keys = scope.flipped("q_projection", heads, -1), scope.flipped("k_projection", heads, -1)
-    return [
-        *scope.norm("act_norm", "norm"),
-        scope.linear("pair_bias_projection", "pair_bias"),
-        rule(f"{scope.ours}.qkv.weight", queries, keys, scope.weight("v_projection", heads, -1)),
-        rule(f"{scope.ours}.gate.weight", scope.flipped("gating_query", -1)),
-        scope.linear("output_projection", "out"),
-    ]
-
-
-def transition(scope: Scope) -> list[Rule]:
-    return [
-        *scope.norm("input_layer_norm", "norm"),
-        scope.linear("transition1", "project"),
-        scope.linear("transition2", "out"),
-    ]
-
-
-def pair_block(scope: Scope, config: PairConfig) -> list[Rule]:
-    return [
-        *triangle_multiplication(scope.inside("/triangle_multiplication_outgoing/", "outgoing"), swap=False),
-        *triangle_multiplication(scope.inside("/triangle_multiplication_incoming/", "incoming"), swap=True),
-        *triangle_attention(scope.inside("/pair_attention1/", "starting"), config.heads),
-        *triangle_attention(scope.inside("/pair_attention2/", "ending"), config.heads),
-        *transition(scope.inside("/pair_transition/", "transition")),
-    ]
-
-
-def attention(scope: Scope, heads: int, widths: tuple[int, ...] = ()) -> list[Rule]:
-    """`widths` of keys and values, if they differ."""
-    keys, values = scope.weight("k_projection", heads, -1), scope.weight("v_projection", heads, -1)
-    return [
-        scope.linear("q_projection", "q", heads, -1),
-        scope.bias("q_projection", "q", heads, -1),
-        rule(f"{scope.ours}.kv.weight", keys, values, sizes=widths),
-        scope.linear("gating_query", "gate"),
-        scope.linear("transition2", "out"),
-    ]
-
-
-def pairformer_block(scope: Scope, config: PairformerConfig | ConfidenceConfig) -> list[Rule]:
-    single = scope.inside("/single_attention_", "attention")
-    pair = scope.inside("/single_pair_logits_", "attention")
-    return [
-        *pair_block(scope.inside("", "pair_block"), config.pair),
-        *single.norm("layer_norm", "norm"),
-        *attention(single, config.heads),
-        *pair.norm("norm", "norm_pair"),
-        pair.linear("projection", "pair_bias"),
-        *transition(scope.inside("/single_transition/", "transition")),
-    ]
-
-
-def msa_block(scope: Scope, config: MsaConfig, last: bool) -> list[Rule]:
-    outer, hidden = scope.inside("/outer_product_mean/", "outer_product_mean"), config.hidden_outer
-    flatten = chain(reshape((hidden, hidden, -1), (hidden * hidden, -1)), permute(1, 0))
-    rules = [
-        *outer.norm("layer_norm_input", "norm"),
-        rule(f"{outer.ours}.project.weight", outer.weight("left_projection"), outer.weight("right_projection")),
-        rule(f"{outer.ours}.out.weight", outer.part("output_w", flatten)),
-        rule(f"{outer.ours}.out.bias", outer.part("output_b")),
-        *pair_block(scope.inside("", "pair_block"), config.pair),
-    ]
-    if not last:
-        rows = scope.inside("/msa_attention1/", "averaging")
-        rules += [
-            *rows.norm("act_norm", "norm"),
-            *rows.norm("pair_norm", "norm_pair"),
-            rows.linear("pair_logits", "pair_bias"),
-            rows.linear("v_projection", "value", config.heads, -1),
-            rows.linear("gating_query", "gate"),
-            rows.linear("output_projection", "out"),
-            *transition(scope.inside("/msa_transition/", "transition")),
-        ]
-    return rules
-
-
-def adaptive_norm(scope: Scope, prefix: str, ours: str) -> list[Rule]:
-    return [
-        scope.scale(f"{prefix}single_cond_layer_norm", f"{ours}.norm_cond"),
-        scope.linear(f"{prefix}single_cond_scale", f"{ours}.scale"),
-        scope.bias(f"{prefix}single_cond_scale", f"{ours}.scale"),
-        scope.linear(f"{prefix}single_cond_bias", f"{ours}.shift"),
-    ]
-
-
-def transformer_block(scope: Scope, heads: int, of_atoms: bool, widths: tuple[int, ...] = ()) -> list[Rule]:
-    within = scope.inside("", "attention")
-    norms = adaptive_norm(within, "q" if of_atoms else "", "norm")
-    return [
-        *(norms + adaptive_norm(within, "k", "norm_key") if of_atoms else norms),
-        *attention(within, heads, widths),
-        within.linear("adaptive_zero_cond", "out_gate"),
-        within.bias("adaptive_zero_cond", "out_gate"),
-        *adaptive_norm(scope, "ffw_", "transition.norm"),
-        scope.linear("ffw_transition1", "transition.project"),
-        scope.linear("ffw_transition2", "transition.out"),
-        scope.linear("ffw_adaptive_zero_cond", "transition.out_gate"),
-        scope.bias("ffw_adaptive_zero_cond", "transition.out_gate"),
-    ]
-
-
-def atom_transformer(config: AtomTransformerConfig, theirs: str, ours: str, dim: int) -> list[Rule]:
-    name, dim_head = theirs.rsplit("/", 1)[1], config.dim_head or dim // config.heads
-    widths = config.heads * dim_head, config.heads * (config.dim_value or dim_head)
-    layers = f"{theirs}/{LAYERS}/{name}"
-    return [
-        rule(f"{ours}.pair_bias.scale", Part(f"{theirs}/pair_input_layer_norm/scale", ROW)),
-        rule(f"{ours}.pair_bias.weight", Part(f"{theirs}/pair_logits_projection/weights", permute(1, 2, 0))),
-        *(
-            each
-            for i in range(config.depth)
-            for each in transformer_block(Scope(layers, f"{ours}.blocks.{i}", (i,)), config.heads, True, widths)
-        ),
-    ]
-
-
-def atom_embedder(theirs: str, ours: str) -> list[Rule]:
-    scope = Scope(theirs, ours)
-    features = [scope.weight(f"embed_ref_{name}") for name in ("pos", "mask", "element", "charge", "atom_name")]
-    names = ("pair_offsets_1", "pair_distances_1", "pair_offsets_valid")
-    pairs = [scope.weight(f"embed_{name}") for name in names]
-    return [
-        rule(f"{ours}.atom.weight", *features, dim=1, sizes=(3, 1, 128, 1, 256)),
-        rule(f"{ours}.pair.weight", *pairs, dim=1, sizes=(3, 1, 1)),
-        scope.linear("single_to_pair_cond_row_1", "query"),
-        scope.linear("single_to_pair_cond_col_1", "key"),
-        *(scope.linear(f"pair_mlp_{i + 1}", f"mlp.layers.{i}") for i in range(3)),
-    ]
 
 
 def input_columns(config: NetworkConfig, before: int = 0) -> Op:

@@ -8,6 +8,7 @@ torch.compile). All of it is peeled off, and the metadata say what was taken.
 import contextlib
 import re
 import warnings
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
@@ -15,6 +16,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
+
+from alphafold3_pytorch.weights.atomic import replacing
 
 ZIP_MAGIC = b"PK\x03\x04"
 LEGACY_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF"  # the first pickle of files from before PyTorch 1.6
@@ -62,8 +65,24 @@ def load_without_code(path: Path) -> Any:
     except (OSError, MemoryError):  # the machine, not the file
         raise
     except Exception as error:  # a damaged pickle can fail in any way
+        if foreign := other_archive(path):
+            raise ValueError(f"{path} is {foreign}") from error
         reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
         raise ValueError(f"{path} is truncated or not a PyTorch checkpoint ({reason}); download it again") from error
+
+
+def other_archive(path: Path) -> str | None:
+    """What an intact zip archive is, if it is none of PyTorch's state dicts."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError):
+        return None
+    if names and all(name.endswith(".npy") for name in names):
+        return "a NumPy archive, as AlphaFold 2 has; only models of the AlphaFold 3 architecture are read"
+    if any("/code/" in name for name in names):
+        return "a TorchScript program, which is code; nothing in it was executed"
+    return None if any(name.endswith("data.pkl") for name in names) else "a zip archive without weights"
 
 
 def refusal(path: Path, error: UnpicklingError) -> str:
@@ -125,6 +144,20 @@ def shared_prefix(names: Any, partial: bool) -> str | None:
         if all(name.startswith(prefix) for name in names):
             return prefix
     return "model." if partial and any(name.startswith("model.") for name in names) else None
+
+
+def save_checkpoint(path: Path, state: Mapping[str, Tensor], wrapper: str | None = None) -> None:
+    """Write a state dict, under a key if its owner's program looks for it there."""
+    own = {id(tensor): own_storage(tensor) for tensor in state.values()}
+    content = {key: own[id(tensor)] for key, tensor in state.items()}
+    with replacing(path) as temporary:
+        torch.save({wrapper: content} if wrapper else content, temporary)
+
+
+def own_storage(tensor: Tensor) -> Tensor:
+    """The tensor in memory of its own: of a view, a file would take the whole."""
+    tensor = tensor.detach().cpu().contiguous()
+    return tensor if tensor.untyped_storage().nbytes() == tensor.nbytes else tensor.clone()
 
 
 def find_deepspeed_file(folder: Path) -> Path | None:

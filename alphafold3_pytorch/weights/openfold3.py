@@ -1,5 +1,7 @@
 """OpenFold3: sizes and rules of model versions 1 (p2, releases 0.4) and 2 (release 0.5)."""
 
+from collections.abc import Collection, Mapping
+
 import torch
 
 from alphafold3_pytorch.models.config import (
@@ -12,8 +14,9 @@ from alphafold3_pytorch.models.config import (
     PairformerConfig,
     TemplateConfig,
 )
+from alphafold3_pytorch.shapes import Tensor
 from alphafold3_pytorch.weights.blocks import Names, blocks, joined, linear, norm
-from alphafold3_pytorch.weights.rules import Alias, Ignore, Part, Rule, Rulebook, pad_columns, rule
+from alphafold3_pytorch.weights.rules import Alias, Ignore, Part, Rule, Rulebook, WeightsError, pad_columns, rule
 from alphafold3_pytorch.weights.sizes import Sizes
 
 NAMES = Names(
@@ -40,15 +43,31 @@ NAMES = Names(
 )
 INPUTS, DENOISER, HEADS = "input_embedder.atom_attn_enc", "diffusion_module", "aux_heads"
 CONFIDENCE = f"{HEADS}.pairformer_embedding"
-STACK_NORM = f"{DENOISER}.diffusion_transformer.layer_norm_z.weight"  # only in version 2
+STACK_NORM = f"{DENOISER}.diffusion_transformer.layer_norm_z.weight"
+VERSION = "version_tensor"
 ELEMENTS = 119  # theirs: atomic number - 1, the last for unknown
 
 
-def recognises(keys) -> bool:
+def recognises(keys: Collection[str]) -> bool:
     return "input_embedder.linear_token_bonds.weight" in keys and f"{HEADS}.distogram.linear.weight" in keys
 
 
-def pair_config(sizes: Sizes, block: str, dropout: float = 0.25, swap_bias: bool = False) -> PairConfig:
+def version_of_keys(keys: Collection[str]) -> int:
+    """Version 2 has one norm of the pair for the whole diffusion transformer, version 1 one per block."""
+    return 2 if STACK_NORM in keys else 1
+
+
+def check(tensors: Mapping[str, Tensor]) -> None:
+    """The version that a file states must be the one that its keys show: the two compute differently."""
+    if VERSION not in tensors:
+        return
+    stated, shown = tensors[VERSION].flatten().tolist(), version_of_keys(tensors)
+    if not stated or stated[0] != shown:
+        numbers = ".".join(f"{number:g}" for number in stated) or "nothing"
+        raise WeightsError(f"{VERSION} says model version {numbers}, but the other arrays are those of version {shown}")
+
+
+def pair_config(sizes: Sizes, block: str, swap_bias: bool, dropout: float = 0.25) -> PairConfig:
     heads = sizes(f"{block}.tri_att_start.linear_z.weight")
     transition = f"{block}.pair_transition.swiglu.linear_a.weight"
     return PairConfig(
@@ -62,20 +81,13 @@ def pair_config(sizes: Sizes, block: str, dropout: float = 0.25, swap_bias: bool
 
 
 def config(sizes: Sizes) -> NetworkConfig:
-    """The network of a checkpoint. Version 2 is told by its one norm of the pair in the diffusion transformer; it biases
-    ending-node attention by edge ik, version 1 by ki as the paper: no shape shows that."""
-    second = STACK_NORM in sizes
-    transformer = f"{DENOISER}.diffusion_transformer"
-    token_bias = f"{transformer}.blocks.0.attention_pair_bias.linear_z.weight"
-    token_query = f"{transformer}.blocks.0.attention_pair_bias.mha.linear_q.weight"
-    single, inner = "attn_pair_bias.linear_z.weight", "attn_pair_bias.mha.linear_q.weight"
+    """The network of a checkpoint. Ending-node attention is biased by edge ik in version 2, by ki as in the paper in
+    version 1: no shape shows that."""
+    second = version_of_keys(sizes.shapes) == 2
     averaging, outer = "msa_module.blocks.0.msa_att_row", "msa_module.blocks.0.outer_product_mean.linear_1.weight"
     has_averaging = f"{averaging}.linear_z.weight" in sizes
     heads = sizes(f"{averaging}.linear_z.weight") if has_averaging else MsaConfig.heads
-    stack, judge = "pairformer_stack.blocks.0", f"{CONFIDENCE}.pairformer_stack.blocks.0"
-    slots = sizes(f"{HEADS}.experimentally_resolved.linear.weight") // 2
-    templates = "template_embedder.template_pair_stack.blocks"
-    pair = lambda block, **options: pair_config(sizes, block, swap_bias=second, **options)  # noqa: E731
+    stack, templates = "pairformer_stack.blocks", "template_embedder.template_pair_stack.blocks"
     return NetworkConfig(
         dim_single=sizes("input_embedder.linear_s.weight"),
         dim_pair=sizes("input_embedder.linear_z_i.weight"),
@@ -92,42 +104,55 @@ def config(sizes: Sizes) -> NetworkConfig:
             hidden_outer=sizes(outer),
             heads=heads,
             dim_head=sizes(f"{averaging}.linear_v.weight") // heads if has_averaging else MsaConfig.dim_head,
-            pair=pair("msa_module.blocks.0.pair_stack"),
+            pair=pair_config(sizes, "msa_module.blocks.0.pair_stack", second),
         ),
         templates=TemplateConfig(
             dim=sizes("template_embedder.linear_t.weight", 1),
             depth=sizes.blocks(templates),
-            pair=pair(f"{templates}.0"),
+            pair=pair_config(sizes, f"{templates}.0", second),
         ),
         pairformer=PairformerConfig(
-            depth=sizes.blocks("pairformer_stack.blocks"),
-            heads=sizes(f"{stack}.{single}"),
-            dim_head=sizes(f"{stack}.{inner}") // sizes(f"{stack}.{single}"),
-            pair=pair(f"{stack}.pair_stack"),
+            depth=sizes.blocks(stack),
+            **attention_config(sizes, f"{stack}.0.attn_pair_bias"),
+            pair=pair_config(sizes, f"{stack}.0.pair_stack", second),
         ),
-        diffusion=DiffusionConfig(
-            dim_token=sizes(f"{DENOISER}.layer_norm_a.weight"),
-            depth=sizes.blocks(f"{transformer}.blocks"),
-            heads=sizes(token_bias),
-            dim_head=sizes(token_query) // sizes(token_bias),
-            shared_pair_norm=second,
-            encoder=NAMES.atom_transformer_config(sizes, f"{DENOISER}.atom_attn_enc.atom_transformer"),
-            decoder=NAMES.atom_transformer_config(sizes, f"{DENOISER}.atom_attn_dec.atom_transformer"),
-            dim_fourier=sizes(f"{DENOISER}.diffusion_conditioning.fourier_emb.w"),
-        ),
-        confidence=ConfidenceConfig(
-            depth=sizes.blocks(f"{CONFIDENCE}.pairformer_stack.blocks"),
-            heads=sizes(f"{judge}.{single}"),
-            dim_head=sizes(f"{judge}.{inner}") // sizes(f"{judge}.{single}"),
-            pair=pair(f"{judge}.pair_stack", dropout=0.0),
-            distance_bins=sizes(f"{CONFIDENCE}.linear_distance.weight", 1),
-            plddt_bins=sizes(f"{HEADS}.plddt.linear.weight") // slots,
-            pae_bins=sizes(f"{HEADS}.pae.linear.weight"),
-            pde_bins=sizes(f"{HEADS}.pde.linear.weight"),
-            atoms_per_token=slots,
-        ),
+        diffusion=diffusion_config(sizes),
+        confidence=confidence_config(sizes),
         distogram_bins=sizes(f"{HEADS}.distogram.linear.weight"),
         recycles=3,
+    )
+
+
+def attention_config(sizes: Sizes, attention: str) -> dict[str, int]:
+    heads = sizes(f"{attention}.linear_z.weight")
+    return dict(heads=heads, dim_head=sizes(f"{attention}.mha.linear_q.weight") // heads)
+
+
+def diffusion_config(sizes: Sizes) -> DiffusionConfig:
+    blocks = f"{DENOISER}.diffusion_transformer.blocks"
+    return DiffusionConfig(
+        dim_token=sizes(f"{DENOISER}.layer_norm_a.weight"),
+        depth=sizes.blocks(blocks),
+        **attention_config(sizes, f"{blocks}.0.attention_pair_bias"),
+        shared_pair_norm=version_of_keys(sizes.shapes) == 2,
+        encoder=NAMES.atom_transformer_config(sizes, f"{DENOISER}.atom_attn_enc.atom_transformer"),
+        decoder=NAMES.atom_transformer_config(sizes, f"{DENOISER}.atom_attn_dec.atom_transformer"),
+        dim_fourier=sizes(f"{DENOISER}.diffusion_conditioning.fourier_emb.w"),
+    )
+
+
+def confidence_config(sizes: Sizes) -> ConfidenceConfig:
+    slots = sizes(f"{HEADS}.experimentally_resolved.linear.weight") // 2
+    blocks = f"{CONFIDENCE}.pairformer_stack.blocks"
+    return ConfidenceConfig(
+        depth=sizes.blocks(blocks),
+        **attention_config(sizes, f"{blocks}.0.attn_pair_bias"),
+        pair=pair_config(sizes, f"{blocks}.0.pair_stack", version_of_keys(sizes.shapes) == 2, dropout=0.0),
+        distance_bins=sizes(f"{CONFIDENCE}.linear_distance.weight", 1),
+        plddt_bins=sizes(f"{HEADS}.plddt.linear.weight") // slots,
+        pae_bins=sizes(f"{HEADS}.pae.linear.weight"),
+        pde_bins=sizes(f"{HEADS}.pde.linear.weight"),
+        atoms_per_token=slots,
     )
 
 
@@ -143,7 +168,7 @@ def rulebook(config: NetworkConfig) -> Rulebook:
     version = torch.tensor([2.0 if config.diffusion.shared_pair_norm else 1.0, 0.0, 0.0])
     reason = "the version of the model, which its keys tell as well"
     alias = Alias(f"sample_diffusion.{DENOISER}.", f"{DENOISER}.")
-    return Rulebook(tuple(rules), (Ignore("version_tensor", reason, fill=version, optional=True),), (alias,))
+    return Rulebook(tuple(rules), (Ignore(VERSION, reason, fill=version, optional=True),), (alias,))
 
 
 def _atoms(theirs: str, ours: str) -> list[Rule]:
@@ -189,9 +214,7 @@ def _trunk(config: NetworkConfig) -> list[Rule]:
         *linear("linear_s", "trunk.recycle_single"),
         *norm("layer_norm_z", "trunk.norm_pair"),
         *linear("linear_z", "trunk.recycle_pair"),
-        *blocks(
-            config.pairformer.depth, "pairformer_stack.blocks", "trunk.pairformer.blocks", NAMES.pairformer_block
-        ),
+        *blocks(config.pairformer.depth, "pairformer_stack.blocks", "trunk.pairformer.blocks", NAMES.pairformer_block),
     ]
 
 
@@ -277,7 +300,10 @@ def _heads(config: NetworkConfig) -> list[Rule]:
         *linear(f"{CONFIDENCE}.linear_j", "confidence.inputs_j"),
         *linear(f"{CONFIDENCE}.linear_distance", "confidence.distance_bins"),
         *blocks(
-            config.confidence.depth, f"{CONFIDENCE}.pairformer_stack.blocks", "confidence.blocks", NAMES.pairformer_block
+            config.confidence.depth,
+            f"{CONFIDENCE}.pairformer_stack.blocks",
+            "confidence.blocks",
+            NAMES.pairformer_block,
         ),
     ]
     for theirs, ours in {"pae": "pae", "pde": "pde", "plddt": "plddt", "experimentally_resolved": "resolved"}.items():

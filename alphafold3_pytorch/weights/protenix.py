@@ -1,5 +1,7 @@
 """Protenix (ByteDance): sizes and rules, for all its versions."""
 
+from collections.abc import Collection
+
 import torch
 
 from alphafold3_pytorch.models.config import (
@@ -48,7 +50,7 @@ LAYER = ("self_attn.in_proj_weight", "self_attn.in_proj_bias", "self_attn.out_pr
 LAYER += tuple(f"{part}.{kind}" for part in ("linear1", "linear2", "norm1", "norm2") for kind in ("weight", "bias"))
 
 
-def recognises(keys) -> bool:
+def recognises(keys: Collection[str]) -> bool:
     return "linear_no_bias_sinit.weight" in keys and "confidence_head.linear_no_bias_d_wo_onehot.weight" in keys
 
 
@@ -67,15 +69,10 @@ def pair_config(sizes: Sizes, block: str, dropout: float = 0.25) -> PairConfig:
 def config(sizes: Sizes) -> NetworkConfig:
     """The network of a checkpoint. Sampler and recycling settings are not in the file: see models.presets."""
     dim_single, dim_inputs = sizes("linear_no_bias_sinit.weight"), sizes("linear_no_bias_sinit.weight", 1)
-    transformer = f"{DENOISER}.diffusion_transformer"
     averaging = "msa_module.blocks.0.msa_stack.msa_pair_weighted_averaging"
     has_averaging = f"{averaging}.linear_no_bias_z.weight" in sizes
     heads = sizes(f"{averaging}.linear_no_bias_z.weight") if has_averaging else MsaConfig.heads
-    single = "attention_pair_bias.linear_nobias_z.weight"
-    inner = "attention_pair_bias.attention.linear_q.weight"
-    stack, judge = "pairformer_stack.blocks.0", f"{CONFIDENCE}.pairformer_stack.blocks.0"
     templates = sizes.blocks("template_embedder.pairformer_stack.blocks")
-    slots, _, plddt_bins = sizes.shapes[f"{CONFIDENCE}.plddt_weight"]
     outer = "msa_module.blocks.0.outer_product_mean_msa.linear_1.weight"
     return NetworkConfig(
         dim_single=dim_single,
@@ -111,38 +108,52 @@ def config(sizes: Sizes) -> NetworkConfig:
         else None,
         pairformer=PairformerConfig(
             depth=sizes.blocks("pairformer_stack.blocks"),
-            heads=sizes(f"{stack}.{single}"),
-            dim_head=sizes(f"{stack}.{inner}") // sizes(f"{stack}.{single}"),
-            pair=pair_config(sizes, stack),
+            **attention_config(sizes, "pairformer_stack.blocks.0"),
+            pair=pair_config(sizes, "pairformer_stack.blocks.0"),
         ),
-        diffusion=DiffusionConfig(
-            dim_token=sizes(f"{DENOISER}.layernorm_a.weight"),
-            depth=sizes.blocks(f"{transformer}.blocks"),
-            heads=sizes(f"{transformer}.blocks.0.{single}"),
-            dim_head=sizes(f"{transformer}.blocks.0.{inner}") // sizes(f"{transformer}.blocks.0.{single}"),
-            shared_pair_norm=False,
-            encoder=NAMES.atom_transformer_config(sizes, f"{DENOISER}.atom_attention_encoder.{ATOM_BLOCKS}"),
-            decoder=NAMES.atom_transformer_config(sizes, f"{DENOISER}.atom_attention_decoder.{ATOM_BLOCKS}"),
-            dim_fourier=sizes(f"{DENOISER}.diffusion_conditioning.fourier_embedding.w"),
-            embed_positions=True,
-        ),
-        confidence=ConfidenceConfig(
-            depth=sizes.blocks(f"{CONFIDENCE}.pairformer_stack.blocks"),
-            heads=sizes(f"{judge}.{single}"),
-            dim_head=sizes(f"{judge}.{inner}") // sizes(f"{judge}.{single}"),
-            pair=pair_config(sizes, judge, dropout=0.0),
-            plddt_bins=plddt_bins,
-            pae_bins=sizes(f"{CONFIDENCE}.linear_no_bias_pae.weight"),
-            pde_bins=sizes(f"{CONFIDENCE}.linear_no_bias_pde.weight"),
-            atoms_per_token=slots,
-            norm_single=True,
-            raw_distance=True,
-            sum_pairs=True,
-        ),
+        diffusion=diffusion_config(sizes),
+        confidence=confidence_config(sizes),
         distogram_bins=sizes("distogram_head.linear.weight"),
         distogram_bias=True,
         sampler=SamplerConfig(end_at_zero=True),
         recycles=9,
+    )
+
+
+def attention_config(sizes: Sizes, block: str) -> dict[str, int]:
+    heads = sizes(f"{block}.attention_pair_bias.linear_nobias_z.weight")
+    return dict(heads=heads, dim_head=sizes(f"{block}.attention_pair_bias.attention.linear_q.weight") // heads)
+
+
+def diffusion_config(sizes: Sizes) -> DiffusionConfig:
+    transformer = f"{DENOISER}.diffusion_transformer"
+    return DiffusionConfig(
+        dim_token=sizes(f"{DENOISER}.layernorm_a.weight"),
+        depth=sizes.blocks(f"{transformer}.blocks"),
+        **attention_config(sizes, f"{transformer}.blocks.0"),
+        shared_pair_norm=False,
+        encoder=NAMES.atom_transformer_config(sizes, f"{DENOISER}.atom_attention_encoder.{ATOM_BLOCKS}"),
+        decoder=NAMES.atom_transformer_config(sizes, f"{DENOISER}.atom_attention_decoder.{ATOM_BLOCKS}"),
+        dim_fourier=sizes(f"{DENOISER}.diffusion_conditioning.fourier_embedding.w"),
+        embed_positions=True,
+    )
+
+
+def confidence_config(sizes: Sizes) -> ConfidenceConfig:
+    slots, _, plddt_bins = sizes.shape(f"{CONFIDENCE}.plddt_weight", 3)
+    block = f"{CONFIDENCE}.pairformer_stack.blocks.0"
+    return ConfidenceConfig(
+        depth=sizes.blocks(f"{CONFIDENCE}.pairformer_stack.blocks"),
+        **attention_config(sizes, block),
+        pair=pair_config(sizes, block, dropout=0.0),
+        distance_bins=sizes(f"{CONFIDENCE}.linear_no_bias_d.weight", 1),
+        plddt_bins=plddt_bins,
+        pae_bins=sizes(f"{CONFIDENCE}.linear_no_bias_pae.weight"),
+        pde_bins=sizes(f"{CONFIDENCE}.linear_no_bias_pde.weight"),
+        atoms_per_token=slots,
+        norm_single=True,
+        raw_distance=True,
+        sum_pairs=True,
     )
 
 
@@ -160,7 +171,7 @@ def _constraint_width(sizes: Sizes) -> int:
 def _substructure(sizes: Sizes) -> SubstructureConfig | None:
     if f"{SUBSTRUCTURE}.input_proj.weight" not in sizes:
         return None
-    dim, classes = sizes.shapes[f"{SUBSTRUCTURE}.input_proj.weight"]
+    dim, classes = sizes.shape(f"{SUBSTRUCTURE}.input_proj.weight", 2)
     return SubstructureConfig(classes, dim, heads=4, depth=sizes.blocks(f"{SUBSTRUCTURE}.transformer.layers"))
 
 
@@ -168,7 +179,10 @@ def rulebook(config: NetworkConfig) -> Rulebook:
     stacks = [
         *blocks(config.pairformer.depth, "pairformer_stack.blocks", "trunk.pairformer.blocks", NAMES.pairformer_block),
         *blocks(
-            config.confidence.depth, f"{CONFIDENCE}.pairformer_stack.blocks", "confidence.blocks", NAMES.pairformer_block
+            config.confidence.depth,
+            f"{CONFIDENCE}.pairformer_stack.blocks",
+            "confidence.blocks",
+            NAMES.pairformer_block,
         ),
     ]
     rules = [
@@ -200,7 +214,9 @@ def _atoms(config: AtomConfig, theirs: str, ours: str) -> list[Rule]:
 def _inputs(config: NetworkConfig) -> list[Rule]:
     rules = [
         *_atoms(config.atoms, INPUTS, "inputs.embedder"),
-        *NAMES.transformer(f"{INPUTS}.{ATOM_BLOCKS}", "inputs.encoder.transformer", config.input_encoder.depth, of_atoms=True),
+        *NAMES.transformer(
+            f"{INPUTS}.{ATOM_BLOCKS}", "inputs.encoder.transformer", config.input_encoder.depth, of_atoms=True
+        ),
         *linear(f"{INPUTS}.linear_no_bias_q", "inputs.encoder.token"),
     ]
     if config.embedding_features:

@@ -151,8 +151,8 @@ def save_safetensors(
     """Write one file, whole or not at all. Tensors that share memory are written each in full."""
     path, seen, separate = Path(path), set(), {}
     for key, tensor in tensors.items():
-        tensor = tensor.detach().cpu().contiguous()
-        shared = tensor.untyped_storage().data_ptr() in seen or tensor.untyped_storage().nbytes() != tensor.nbytes
+        tensor = checkpoints.own_storage(tensor)
+        shared = tensor.untyped_storage().data_ptr() in seen
         seen.add(tensor.untyped_storage().data_ptr())
         separate[key] = tensor.clone() if shared else tensor
     with replacing(path) as temporary:

@@ -1,13 +1,20 @@
 """How a published checkpoint maps onto our parameters: rules that load, and read backwards, export.
 
-A rule fills one of our parameters from one or more of their arrays. Everything is planned on shapes before a tensor moves:
-every parameter of ours is filled exactly once, every array of theirs is used, or ignored for a reason that is written down.
+A rule fills one of our parameters from one or more of their arrays. Everything is planned on shapes before a tensor
+moves: every parameter of ours is filled exactly once, every array of theirs is used, or ignored for a reason that is
+written down.
+
+Loading and exporting are exact inverses on all that is used: rules only move numbers. What is ignored is not kept, and
+exported as zeros (or as the constant that it is). That is safe because the reason to ignore an array is that no forward
+pass reads it, theirs included: whatever it holds, their program predicts the same.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from itertools import product
+from math import prod
 from typing import NamedTuple
 
 import torch
@@ -120,6 +127,17 @@ class Alias:
     prefix: str
     of: str
 
+    def original(self, key: str) -> str | None:
+        return self.of + key.removeprefix(self.prefix) if key.startswith(self.prefix) else None
+
+
+class Ignored(NamedTuple):
+    """What of a file is left out for one reason."""
+
+    reason: str
+    arrays: int
+    values: int
+
 
 class WeightsError(ValueError):
     """A checkpoint that does not fit: says which keys, and what was expected."""
@@ -134,28 +152,31 @@ class Rulebook:
     aliases: tuple[Alias, ...] = ()
     constants: Mapping[str, Tensor] = field(default_factory=dict)  # parameters of ours that are in no file
 
-    def without_aliases(self, keys: Iterable[str]) -> list[str]:
-        return [key for key in keys if not any(key.startswith(alias.prefix) for alias in self.aliases)]
-
     def check(self, source: Mapping[str, Shape], target: Mapping[str, Shape]) -> None:
         """Raise WeightsError unless the rules map exactly these arrays onto exactly these parameters."""
-        present = set(self.without_aliases(source))
-        filled = [*(rule.target for rule in self.rules), *self.constants]
-        problems = [
-            _report("parameters that no rule fills", set(target) - set(filled)),
-            _report("parameters filled twice", _repeated(filled)),
-            _report("rules for parameters that do not exist", set(filled) - set(target)),
-            _report("arrays missing from the file", self._required() - present),
-            _report("arrays of the file that no rule uses", self._unused(source, present)),
-        ]
-        if not any(problems):
-            problems = [_report("arrays of an unexpected shape", self._misshapen(source, target))]
-        if any(problems):
-            raise WeightsError("the weights do not fit the model: " + "; ".join(filter(None, problems)))
+        self._check_rules(target)
+        present = set(source) - set(self.copies(source))
+        required = {part.key for rule in self.rules for part in rule.parts}
+        required |= {ignore.key for ignore in self.ignores if not ignore.optional}
+        missing, unused = required - present, self._unused(source, present)
+        problems = {"missing": missing, "not part of the model": unused}
+        if not (missing or unused):
+            problems = {"of the wrong shape": self._misshapen(source, target)}
+        if any(problems.values()):
+            told = [f"{_count(len(names))} {what}: {_some(names)}" for what, names in problems.items() if names]
+            raise WeightsError("; ".join(told) + _similar(missing, unused))
 
-    def _required(self) -> set[str]:
-        keys = {part.key for rule in self.rules for part in rule.parts}
-        return keys | {ignore.key for ignore in self.ignores if not ignore.optional}
+    def _check_rules(self, target: Mapping[str, Shape]) -> None:
+        """The rules against our own parameters; what is wrong here is wrong in this package."""
+        filled = Counter([*(rule.target for rule in self.rules), *self.constants])
+        wrong = [name for name in target if filled[name] != 1] + [name for name in filled if name not in target]
+        if wrong:
+            raise AssertionError(f"the rules do not fill every parameter exactly once: {_some(wrong)}")
+
+    def copies(self, keys: Collection[str]) -> dict[str, str]:
+        """The keys that repeat another key of the file, and which."""
+        originals = ((key, alias.original(key)) for key in keys for alias in self.aliases)
+        return {key: original for key, original in originals if original in keys}
 
     def _unused(self, source: Mapping[str, Shape], present: set[str]) -> set[str]:
         used: dict[str, set[Shape]] = {}
@@ -171,23 +192,63 @@ class Rulebook:
         return unused
 
     def _misshapen(self, source: Mapping[str, Shape], target: Mapping[str, Shape]) -> set[str]:
-        wrong = set()
+        wrong = {
+            f"the constants of {name} are {list(value.shape)}, the file is for {list(target[name])}"
+            for name, value in self.constants.items()
+            if tuple(value.shape) != tuple(target[name])
+        }
         for rule in self.rules:
-            theirs = [f"{part.key} {source[part.key][len(part.index) :]}" for part in rule.parts]
+            theirs = " + ".join(f"{part.key} {list(source[part.key])}" for part in rule.parts)
             try:
                 shape = tuple(rule.load(lambda part: torch.empty(source[part.key], device="meta")[part.index]).shape)
-            except (RuntimeError, IndexError) as error:
-                wrong.add(f"{' + '.join(theirs)} for {rule.target} ({error})")
+            except (RuntimeError, IndexError):
+                wrong.add(f"{theirs}, which should give {rule.target} {list(target[rule.target])}")
                 continue
             if shape != tuple(target[rule.target]):
-                wrong.add(f"{' + '.join(theirs)} give {shape}, {rule.target} is {tuple(target[rule.target])}")
+                wrong.add(f"{theirs}, which give {list(shape)} where {rule.target} is {list(target[rule.target])}")
         return wrong
 
-    def load(self, source: Mapping[str, Tensor], target: Mapping[str, Shape]) -> dict[str, Tensor]:
-        """Our parameters from their arrays, in the arrays' own dtypes."""
-        self.check({key: tuple(array.shape) for key, array in source.items()}, target)
-        fetch = lambda part: source[part.key][part.index]  # noqa: E731
-        return {rule.target: rule.load(fetch).contiguous() for rule in self.rules} | dict(self.constants)
+    def ignored(self, source: Mapping[str, Shape]) -> list[Ignored]:
+        """What of a file is left out, by reason."""
+        sizes: dict[str, list[int]] = {}
+        for ignore in self.ignores:
+            if ignore.key in source:
+                sizes.setdefault(ignore.reason, []).append(prod(source[ignore.key][len(ignore.index) :]))
+        if copies := self.copies(source):
+            sizes["a second copy of other arrays of the file"] = [prod(source[key]) for key in copies]
+        return [Ignored(reason, len(each), sum(each)) for reason, each in sizes.items()]
+
+    def load(
+        self,
+        source: dict[str, Tensor],
+        target: Mapping[str, Shape],
+        dtype: torch.dtype | None = None,
+        free: bool = False,
+    ) -> dict[str, Tensor]:
+        """Our parameters from their arrays, in `dtype` or their own. `free`: drop each array after its last use."""
+        self.check(shapes_of(source), target)
+        rules = sorted(self.rules, key=lambda rule: rule.parts[0].key)
+        last = {part.key: rule for rule in rules for part in rule.parts}
+        state = {}
+        for rule in rules:
+            state[rule.target] = rule.load(fetch_from(source)).to(dtype).contiguous()
+            for key in {part.key for part in rule.parts if free and last[part.key] is rule}:
+                del source[key]
+        return state | {name: value.to(dtype) for name, value in self.constants.items()}
+
+    def changed_by_loading(self, source: Mapping[str, Tensor]) -> list[str]:
+        """The arrays that would not come back bit for bit from an export of what they were loaded to."""
+        fetch = fetch_from(source)
+        pairs = (pair for rule in self.rules for pair in rule.export(rule.load(fetch)))
+        return [part.key for part, piece in pairs if not identical(piece.to(fetch(part).dtype), fetch(part))]
+
+    def changed_by_export(self, state: Mapping[str, Tensor], arrays: Mapping[str, Tensor]) -> list[str]:
+        """Our parameters that `arrays` do not hold: what their layout has no place for."""
+        fetch = fetch_from(arrays)
+        lost = [rule.target for rule in self.rules if not identical(rule.load(fetch), state[rule.target])]
+        return lost + [
+            name for name, value in self.constants.items() if not torch.equal(value.to(state[name]), state[name])
+        ]
 
     def export(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Their arrays from our parameters: what `load` reads, arrays that nothing reads included."""
@@ -206,6 +267,22 @@ class Rulebook:
         return arrays
 
 
+def shapes_of(tensors: Mapping[str, Tensor]) -> dict[str, Shape]:
+    return {key: tuple(tensor.shape) for key, tensor in tensors.items()}
+
+
+def fetch_from(source: Mapping[str, Tensor]) -> Callable[[Part], Tensor]:
+    return lambda part: source[part.key][part.index]
+
+
+def identical(left: Tensor, right: Tensor) -> bool:
+    """The same shape, type and bits, NaN included."""
+    if left.shape != right.shape or left.dtype != right.dtype:
+        return False
+    raw = (x.contiguous().reshape(-1).view(torch.uint8) for x in (left, right))
+    return torch.equal(left, right) or torch.equal(*raw)
+
+
 def _assemble(parts: dict[Shape, Tensor]) -> Tensor:
     if () in parts:
         return parts[()].contiguous()
@@ -213,12 +290,17 @@ def _assemble(parts: dict[Shape, Tensor]) -> Tensor:
     return torch.stack([parts[index] for index in product(*(range(size) for size in sizes))]).unflatten(0, sizes)
 
 
-def _repeated(names: Iterable[str]) -> set[str]:
-    return {name for name, count in Counter(names).items() if count > 1}
+def _count(arrays: int) -> str:
+    return "1 array" if arrays == 1 else f"{arrays} arrays"
 
 
-def _report(what: str, names: set[str], limit: int = 4) -> str:
-    if not names:
-        return ""
-    shown = ", ".join(sorted(names)[:limit])
-    return f"{len(names)} {what} ({shown}{', ...' if len(names) > limit else ''})"
+def _some(names: Collection[str], limit: int = 4) -> str:
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(sorted(names)[:limit]) + more
+
+
+def _similar(missing: Collection[str], unused: Collection[str], limit: int = 4) -> str:
+    """Which unused array may be meant by the missing ones that are shown."""
+    found = [(name, get_close_matches(name, unused, n=1, cutoff=0.85)) for name in sorted(missing)[:limit]]
+    pairs = [f"{near[0]} for {name}" for name, near in found if near]
+    return f" (a mistaken name? {', '.join(pairs)})" if pairs else ""

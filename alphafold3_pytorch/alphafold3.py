@@ -1,0 +1,469 @@
+"""`Alphafold3`: the class of the README. Keyword arguments become a config, tensors a batch, labels a loss."""
+
+import inspect
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from alphafold3_pytorch import __version__
+from alphafold3_pytorch.features import tensors as tensor_door
+from alphafold3_pytorch.features.batch import FeatureBatch, Labels
+from alphafold3_pytorch.models.config import NetworkConfig, config_from_dict
+from alphafold3_pytorch.models.kwargs import network_config, unknown_names
+from alphafold3_pytorch.models.memory import recompute_blocks
+from alphafold3_pytorch.models.network import Network
+from alphafold3_pytorch.models.sampler import RandomDraws
+from alphafold3_pytorch.nn.heads import ConfidenceLogits
+from alphafold3_pytorch.shapes import Float, Int, Tensor
+from alphafold3_pytorch.structure.bins import distogram_edges, edges_from_lower, edges_from_upper, error_edges
+from alphafold3_pytorch.structure.geometry import CentreRandomAugmentation
+from alphafold3_pytorch.train.confidence_losses import ConfidenceLosses, confidence_losses
+from alphafold3_pytorch.train.losses import (
+    DiffusionLoss,
+    LossBreakdown,
+    LossConfig,
+    diffusion_loss,
+    distance_labels,
+    distogram_loss,
+    sample_noise_levels,
+    total_loss,
+)
+from alphafold3_pytorch.train.masked import at_atoms
+from alphafold3_pytorch.weights import families
+from alphafold3_pytorch.weights.atomic import replacing
+
+
+class ConfidenceHeadLogits(NamedTuple):
+    """Channels first, as in the original package."""
+
+    pae: Float[Tensor, "b d n n"] | None
+    pde: Float[Tensor, "b d n n"]
+    plddt: Float[Tensor, "b d m"]
+    resolved: Float[Tensor, "b 2 m"]
+
+
+class Alphafold3Logits(NamedTuple):
+    pae: Float[Tensor, "b d n n"] | None
+    pde: Float[Tensor, "b d n n"]
+    plddt: Float[Tensor, "b d m"]
+    resolved: Float[Tensor, "b 2 m"]
+    distance: Float[Tensor, "b d n n"]
+
+
+Trunk = tuple[Tensor, Tensor, Tensor]  # inputs [b n ci], single [b n cs], pair [b n n cz]
+
+
+class Edges(NamedTuple):
+    """Edges of the bins of the training labels, Å."""
+
+    distance: Float[Tensor, "edges"]
+    pae: Float[Tensor, "edges"]
+    pde: Float[Tensor, "edges"]
+
+
+class Alphafold3(nn.Module):
+    """AlphaFold 3: a loss where labels are given, sampled atom positions (Å) otherwise.
+
+    Widths, depths and options are keyword arguments; `Alphafold3(config=NetworkConfig(...))` takes a config instead.
+    `Alphafold3.from_checkpoint(path)` takes both the config and the parameters of published weights.
+    Raises TypeError for arguments that do not exist and ValueError for values that cannot be.
+    """
+
+    def __init__(
+        self,
+        *,
+        config: NetworkConfig | None = None,
+        dim_atom_inputs: int | None = None,
+        dim_template_feats: int | None = None,
+        dim_template_model: int = 64,
+        atoms_per_window: int = 32,
+        dim_atom: int = 128,
+        dim_atompair_inputs: int = 5,
+        dim_atompair: int = 16,
+        dim_input_embedder_token: int = 384,
+        dim_single: int = 384,
+        dim_pairwise: int = 128,
+        dim_token: int = 768,
+        dim_msa_inputs: int = 32,
+        dim_additional_msa_feats: int = 2,
+        dim_additional_token_feats: int = 33,
+        num_molecule_types: int = 33,
+        num_atom_embeds: int | None = None,
+        num_atompair_embeds: int | None = None,
+        num_molecule_mods: int = 4,
+        distance_bins: Iterable[float] | None = None,
+        pae_bins: Iterable[float] | None = None,
+        pde_bins: Iterable[float] | None = None,
+        ignore_index: int = -1,
+        num_dist_bins: int | None = None,
+        num_plddt_bins: int = 50,
+        num_pae_bins: int | None = None,
+        num_pde_bins: int | None = None,
+        sigma_data: float = 16.0,
+        num_rollout_steps: int = 20,
+        diffusion_num_augmentations: int = 48,
+        diffusion_max_batch_size: int | None = None,
+        loss_confidence_weight: float = 1e-4,
+        loss_distogram_weight: float = 1e-2,
+        loss_diffusion_weight: float = 4.0,
+        input_embedder_kwargs: Mapping[str, Any] | None = None,
+        confidence_head_kwargs: Mapping[str, Any] | None = None,
+        template_embedder_kwargs: Mapping[str, Any] | None = None,
+        msa_module_kwargs: Mapping[str, Any] | None = None,
+        pairformer_stack: Mapping[str, Any] | None = None,
+        relative_position_encoding_kwargs: Mapping[str, Any] | None = None,
+        diffusion_module_kwargs: Mapping[str, Any] | None = None,
+        edm_kwargs: Mapping[str, Any] | None = None,
+        augment_kwargs: Mapping[str, Any] | None = None,
+        lddt_mask_nucleic_acid_cutoff: float = 30.0,
+        lddt_mask_other_cutoff: float = 15.0,
+        nucleotide_loss_weight: float = 5.0,
+        ligand_loss_weight: float = 10.0,
+        min_conf_resolution: float = 0.1,
+        max_conf_resolution: float = 4.0,
+        checkpoint_input_embedding: bool = False,
+        checkpoint_trunk_pairformer: bool = False,
+        checkpoint_distogram_head: bool = False,
+        checkpoint_confidence_head: bool = False,
+        checkpoint_diffusion_module: bool = False,
+        detach_when_recycling: bool = True,
+        pdb_training_set: bool = True,
+        constraints: list[str] | None = None,
+        **unknown: Any,
+    ):
+        given = {name: value for name, value in locals().items() if name not in ("self", "unknown", "__class__")}
+        super().__init__()
+        unknown_names(unknown, given, "Alphafold3")
+        self.arguments = {name: plain(value) for name, value in given.items() if value is not None}
+        given["distance_bins"] = edges_from_lower(as_tensor(distance_bins, torch.linspace(2, 22, num_dist_bins or 64)))
+        for kind, bins, count in (("pae", pae_bins, num_pae_bins), ("pde", pde_bins, num_pde_bins)):
+            given[f"{kind}_bins"] = edges_from_upper(as_tensor(bins, error_edges(count or 64)[1:]))
+        if config is None:
+            if dim_atom_inputs is None or dim_template_feats is None:
+                raise TypeError("Alphafold3 needs dim_atom_inputs and dim_template_feats (or a config)")
+            config = network_config(given)
+        self.config, self.network = config, Network(config)
+        self.edges = Edges(
+            distogram_edges() if distance_bins is None else given["distance_bins"], given["pae_bins"], given["pde_bins"]
+        )
+        self.num_rollout_steps, self.num_augmentations = num_rollout_steps, diffusion_num_augmentations
+        self.max_batch, self.pdb_training_set = (
+            diffusion_max_batch_size or diffusion_num_augmentations,
+            pdb_training_set,
+        )
+        self.detach_when_recycling = detach_when_recycling
+        self.augment = CentreRandomAugmentation(**dict(augment_kwargs or {}))
+        edm = dict(edm_kwargs or {})
+        self.noise_distribution = {"mean": edm.get("P_mean", -1.2), "std": edm.get("P_std", 1.5)}
+        self.loss_config = LossConfig(
+            diffusion=loss_diffusion_weight,
+            distogram=loss_distogram_weight,
+            confidence=loss_confidence_weight,
+            bond=0.0,
+            smooth_lddt=0.0,
+            nucleotide=nucleotide_loss_weight,
+            ligand=ligand_loss_weight,
+            sigma_data=config.diffusion.sigma_data,
+            nucleic_acid_cutoff=lddt_mask_nucleic_acid_cutoff,
+            other_cutoff=lddt_mask_other_cutoff,
+        )
+        trunk, diffusion = self.network.trunk, self.network.diffusion
+        recomputed: list[nn.Module] = []
+        if checkpoint_input_embedding:
+            recomputed += [*trunk.msa.blocks, *(trunk.templates.blocks if trunk.templates is not None else [])]
+        recomputed += [*trunk.pairformer.blocks] if checkpoint_trunk_pairformer else []
+        recomputed += [self.network.distogram] if checkpoint_distogram_head else []
+        recomputed += [*self.network.confidence.blocks] if checkpoint_confidence_head else []
+        recomputed += [*diffusion.transformer.blocks] if checkpoint_diffusion_module else []
+        recompute_blocks(recomputed)
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.parameters()).device
+
+    def forward(
+        self,
+        *,
+        num_recycling_steps: int = 1,
+        num_sample_steps: int | None = None,
+        num_rollout_steps: int | None = None,
+        diffusion_add_bond_loss: bool = False,
+        diffusion_add_smooth_lddt_loss: bool = False,
+        detach_when_recycling: bool | None = None,
+        min_conf_resolution: float = 0.1,
+        max_conf_resolution: float = 4.0,
+        return_loss: bool | None = None,
+        return_loss_breakdown: bool = False,
+        return_all_diffused_atom_pos: bool = False,
+        return_confidence_head_logits: bool = False,
+        return_distogram_head_logits: bool = False,
+        rollout_show_tqdm_pbar: bool = False,
+        hard_validate: bool = False,
+        verbose: bool = False,
+        chains: Int[Tensor, "b 2"] | None = None,
+        filepath: Sequence[str] | None = None,
+        seed: int | None = None,
+        **tensors: Tensor | None,
+    ):
+        """A scalar loss, or sampled positions [b, m, 3] in Å (padding is zero).
+
+        `tensors` are those of `features.tensors.SHAPES`; required are atom_inputs, atompair_inputs,
+        additional_molecule_feats, is_molecule_types, molecule_atom_lens and molecule_ids. Any of atom_pos,
+        resolved_labels and distance_labels asks for the loss, unless `return_loss` says otherwise.
+        `num_recycling_steps` is the number of passes through the trunk; `seed` fixes the samples.
+        `chains`, `filepath`, `verbose`, `rollout_show_tqdm_pbar` and `hard_validate` are accepted and not needed.
+        """
+        given = self.check(tensors)
+        detach = self.detach_when_recycling if detach_when_recycling is None else detach_when_recycling
+        if return_loss is None:
+            return_loss = any(name in given for name in ("atom_pos", "resolved_labels", "distance_labels"))
+        batch = tensor_door.feature_batch(given, self.config.atoms.queries, self.config.atoms.keys, self.sizes)
+        if not return_loss:
+            with evaluating(self):
+                trunk = self.network(batch, num_recycling_steps)
+                positions = self.sample(batch, trunk, num_sample_steps, seed)
+                atoms = given["atom_inputs"].shape[1]
+                result = positions[..., :atoms, :] if return_all_diffused_atom_pos else positions[-1, :, :atoms]
+                if not return_confidence_head_logits:
+                    return result
+                return result, self.judge(batch, trunk, positions[-1], atoms, return_distogram_head_logits)
+        trunk = self.network(batch, num_recycling_steps, detach=detach)
+        options = replace(
+            self.loss_config, bond=float(diffusion_add_bond_loss), smooth_lddt=float(diffusion_add_smooth_lddt_loss)
+        )
+        labels = tensor_door.labels(given, batch)
+        resolution_range = min_conf_resolution, max_conf_resolution
+        breakdown = self.loss(batch, labels, trunk, options, given, num_rollout_steps, resolution_range).mean()
+        return (breakdown.total_loss, breakdown) if return_loss_breakdown else breakdown.total_loss
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """The widths of the tensor arguments."""
+        config = self.config
+        widths = {"ATOM": config.atoms.features, "PAIR": config.atoms.pair_features, "TOKEN": config.token_features}
+        widths |= {"MSA": config.msa.types, "MSA_EXTRA": config.msa.features, "MODS": config.modifications}
+        widths |= {"TEMPLATE": config.templates.features if config.templates else 0, "CONSTRAINTS": config.constraints}
+        return widths | {"q": config.atoms.queries, "l": config.atoms.keys}
+
+    def check(self, tensors: Mapping[str, Tensor | None]) -> dict[str, Tensor]:
+        """The given tensors, on our device; raises for unknown or missing names and for wrong shapes."""
+        signature = [*tensor_door.SHAPES, *(name for name in FORWARD_OPTIONS)]
+        unknown_names(tensors, signature, "Alphafold3.forward")
+        given = {name: tensor.to(self.device) for name, tensor in tensors.items() if tensor is not None}
+        missing = [name for name in tensor_door.REQUIRED if name not in given]
+        if missing:
+            raise TypeError(f"Alphafold3.forward needs {', '.join(missing)}")
+        if self.config.modifications and "is_molecule_mod" not in given:
+            raise ValueError(
+                "is_molecule_mod is needed: the model has num_molecule_mods="
+                f"{self.config.modifications}; build it with num_molecule_mods=0 to do without"
+            )
+        for name, width in (("is_molecule_mod", "MODS"), ("token_constraints", "CONSTRAINTS")):
+            if name in given and not self.sizes[width]:
+                raise ValueError(f"{name} is given, but the model was built without it")
+        tensor_door.check_shapes(given, self.sizes)
+        return given
+
+    def sample(
+        self, batch: FeatureBatch, trunk: Trunk, steps: int | None = None, seed: int | None = None, samples: int = 1
+    ) -> Float[Tensor, "ts b m 3"]:
+        """Positions after each step of the sampler, the noise first; of the first sample of each complex."""
+        first = int(torch.randint(2**31, ())) if seed is None else seed
+        seeds = [
+            [first + 2**31 * example + sample for sample in range(samples)] for example in range(len(batch.atom_mask))
+        ]
+        noise = RandomDraws(batch.atom_mask, seeds).initial()
+        with evaluating(self):
+            path = [noise * self.config.sampler.sigma_max * self.config.diffusion.sigma_data]
+            path += self.network.sample(batch, *trunk, RandomDraws(batch.atom_mask, seeds), steps)
+        return torch.stack(path)[:, :, 0] * batch.atom_mask[..., None]
+
+    def judge(
+        self, batch: FeatureBatch, trunk: Trunk, positions: Float[Tensor, "b m 3"], atoms: int, with_distances: bool
+    ) -> ConfidenceHeadLogits | Alphafold3Logits:
+        logits = self.network.predict_confidence(batch, *trunk, positions[:, None])
+        pae, pde, plddt, resolved = (each[:, 0].movedim(-1, 1) for each in logits)
+        framed = (batch.frame_atoms >= 0).all(dim=-1).any()
+        parts = pae if framed else None, pde, plddt[..., :atoms], resolved[..., :atoms]
+        if not with_distances:
+            return ConfidenceHeadLogits(*parts)
+        return Alphafold3Logits(*parts, self.network.distogram(trunk[2]).movedim(-1, 1))
+
+    def loss(
+        self,
+        batch: FeatureBatch,
+        labels: Labels | None,
+        trunk: Trunk,
+        config: LossConfig,
+        given: Mapping[str, Tensor],
+        rollout_steps: int | None = None,
+        resolution_range: tuple[float, float] = (0.1, 4.0),
+    ) -> LossBreakdown:
+        """One value per example (SI 4.1)."""
+        distogram = self.distogram_loss(batch, labels, trunk, given.get("distance_labels"))
+        none = torch.zeros_like(distogram)[:, None]
+        if labels is None:
+            return total_loss(distogram, DiffusionLoss(none, none, none, none), None, config)
+        bonds = tensor_door.ligand_bonds(batch) if config.bond else None
+        diffusion = self.diffusion_loss(batch, labels, trunk, config, bonds)
+        confidence = None
+        if self.pdb_training_set and config.confidence:
+            confidence = self.confidence_loss(batch, labels, trunk, rollout_steps, resolution_range)
+        return total_loss(distogram, diffusion, confidence, config)
+
+    def distogram_loss(
+        self, batch: FeatureBatch, labels: Labels | None, trunk: Trunk, given: Int[Tensor, "b n n"] | None
+    ) -> Float[Tensor, "b"]:
+        if given is None and labels is None:
+            return trunk[0].new_zeros(len(batch.token_mask))
+        if given is None and labels is not None:
+            positions, known = at_atoms(labels.positions, labels.resolved, batch.distogram_atom)
+            given = distance_labels(positions, known, self.edges.distance.to(positions))
+        assert given is not None
+        pairs = batch.token_mask[:, :, None] & batch.token_mask[:, None]
+        logits = self.network.distogram(trunk[2])
+        return distogram_loss(logits, given.long().masked_fill(~pairs, -1))
+
+    def diffusion_loss(
+        self, batch: FeatureBatch, labels: Labels, trunk: Trunk, config: LossConfig, bonds: Int[Tensor, "b e 2"] | None
+    ) -> DiffusionLoss:
+        """The loss of `num_augmentations` randomly moved and noised copies of each structure."""
+        prepared = self.network.diffusion.prepare(batch, *trunk)
+        molecule = tensor_door.of_atoms(batch.molecule_type, batch.atom_to_token)
+        parts = []
+        for start in range(0, self.num_augmentations, self.max_batch):
+            copies = min(self.max_batch, self.num_augmentations - start)
+            shape = (len(batch.atom_mask), copies)
+            moved = self.augment(
+                labels.positions[:, None].expand(*shape, -1, -1), labels.resolved[:, None].expand(*shape, -1)
+            )
+            level = sample_noise_levels(
+                shape, device=self.device, sigma_data=config.sigma_data, **self.noise_distribution
+            )
+            noisy = moved + level[..., None, None] * torch.randn_like(moved)
+            denoised = self.network.diffusion(prepared, noisy, level)
+            parts.append(diffusion_loss(denoised, labels.positions, level, molecule, labels.resolved, bonds, config))
+        return DiffusionLoss(*(torch.cat(part, dim=1) for part in zip(*parts, strict=True)))
+
+    def confidence_loss(
+        self,
+        batch: FeatureBatch,
+        labels: Labels,
+        trunk: Trunk,
+        rollout_steps: int | None,
+        resolution_range: tuple[float, float],
+    ) -> ConfidenceLosses:
+        """SI 4.3: the confidence head learns from one rolled-out sample of each structure; nothing else does."""
+        trunk = (trunk[0].detach(), trunk[1].detach(), trunk[2].detach())
+        predicted = self.sample(batch, trunk, rollout_steps or self.num_rollout_steps)[-1]
+        logits = ConfidenceLogits(
+            *(each[:, 0] for each in self.network.predict_confidence(batch, *trunk, predicted[:, None]))
+        )
+        framed = bool((batch.frame_atoms >= 0).all(dim=-1).any())
+        return confidence_losses(
+            predicted,
+            batch,
+            labels,
+            plddt=logits.plddt,
+            pde=logits.pde,
+            resolved=logits.resolved,
+            pae=logits.pae if framed else None,
+            pae_edges=self.edges.pae,
+            pde_edges=self.edges.pde,
+            resolution_range=resolution_range,
+        )
+
+    def shrink_and_perturb_(self, shrink_factor: float = 0.5, perturb_factor: float = 0.01) -> "Alphafold3":
+        """Shrink the parameters towards zero and add noise, to train on from (Ash and Adams, 2020)."""
+        if not 0 <= shrink_factor <= 1:
+            raise ValueError(f"shrink_factor must lie between 0 and 1, got {shrink_factor}")
+        with torch.no_grad():
+            for parameter in self.parameters():
+                parameter.mul_(1 - shrink_factor).add_(torch.randn_like(parameter), alpha=perturb_factor)
+        return self
+
+    @property
+    def state_dict_with_init_args(self) -> dict[str, Any]:
+        return {"version": __version__, "init_args_and_kwargs": self.arguments, "state_dict": self.state_dict()}
+
+    def save(self, path: str | Path, overwrite: bool = False) -> None:
+        """Write arguments, parameters and the version of this package to one file."""
+        path = Path(path)
+        if path.exists() and not overwrite:
+            raise FileExistsError(f"{path} exists; pass overwrite=True to replace it")
+        with replacing(path) as temporary:
+            torch.save({"model": self.state_dict_with_init_args}, temporary)
+
+    def load(self, path: str | Path, strict: bool = False, map_location: str = "cpu") -> str | None:
+        """Read parameters written by `save` into this model; returns the checkpoint's id, if it has one."""
+        package = read_package(path, map_location)
+        missing = self.load_state_dict(package["model"]["state_dict"], strict=strict)
+        if len(missing.missing_keys) == len(self.state_dict()):
+            raise ValueError(f"{path} has no parameter of this model")
+        return package.get("id")
+
+    @classmethod
+    def init_and_load(cls, path: str | Path) -> "Alphafold3":
+        """The model that `save` wrote, built with its own arguments."""
+        package = read_package(path)
+        model = cls(**revived(package["model"]["init_args_and_kwargs"]))
+        model.load_state_dict(package["model"]["state_dict"])
+        return model
+
+    @classmethod
+    def from_checkpoint(cls, path: str | Path, **options: Any) -> "Alphafold3":
+        """A model with published weights (official AlphaFold 3, Protenix, OpenFold3, or our own), of their sizes.
+
+        `options` are arguments of `Alphafold3` that are not sizes, such as loss weights.
+        """
+        network = families.load(path)
+        with torch.device("meta"):
+            model = cls(config=network.config, **options)
+        model.network = network
+        return model
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """No gradients and no dropout; the module's mode is put back."""
+    training = module.training
+    module.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        module.train(training)
+
+
+def as_tensor(values: Iterable[float] | None, default: Tensor) -> Tensor:
+    return default if values is None else torch.as_tensor(list(values), dtype=torch.float32)
+
+
+def plain(value: Any) -> Any:
+    """An argument as something that a checkpoint can hold without code."""
+    if isinstance(value, NetworkConfig):
+        return asdict(value)
+    return value.tolist() if isinstance(value, Tensor) else value
+
+
+def revived(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    config = arguments.get("config")
+    return {**arguments, "config": config and config_from_dict(config)}
+
+
+def read_package(path: str | Path, map_location: str = "cpu") -> dict[str, Any]:
+    """The content of a file of `Alphafold3.save`; no code in it is run."""
+    package = torch.load(path, map_location=map_location, weights_only=True)
+    if not isinstance(package, dict) or "state_dict" not in package.get("model", {}):
+        raise ValueError(
+            f"{path} was not written by Alphafold3.save; use Alphafold3.from_checkpoint for published weights"
+        )
+    return package
+
+
+FORWARD_OPTIONS = tuple(inspect.signature(Alphafold3.forward).parameters)[1:-1]

@@ -1,0 +1,1 @@
+"""Timings and memory of the network, beside other implementations of it."""
