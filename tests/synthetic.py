@@ -1,7 +1,7 @@
-"""Random complexes as tensor arguments of `Alphafold3.forward`: chains, ligand atoms, an ion, MSA, templates, labels."""
+"""Random complexes as tensor arguments of `Alphafold3.forward`: chains, a ligand, MSA, templates, labels."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from alphafold3_pytorch.features.tensors import SHAPES
 
+Module = TypeVar("Module", bound=torch.nn.Module)
 SIZES = dict(ATOM=11, PAIR=5, TOKEN=33, MSA=32, MSA_EXTRA=2, TEMPLATE=108, MODS=0, CONSTRAINTS=0)
 
 
@@ -118,7 +119,7 @@ def pad(tensor: Tensor, shape: Sequence[int], value: int = 0) -> Tensor:
     return F.pad(tensor, [x for more in reversed(missing) for x in (0, more)], value=value)
 
 
-def randomise(module: torch.nn.Module, seed: int = 0, scale: float = 0.2) -> torch.nn.Module:
+def randomise(module: Module, seed: int = 0, scale: float = 0.2) -> Module:
     """Random values for every parameter, so that no zero hides a mistake."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():

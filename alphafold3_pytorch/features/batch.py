@@ -49,7 +49,7 @@ class Msa(Movable):
 
 @dataclass(frozen=True)
 class Templates(Movable):
-    """Aligned template structures, one token per column (SI 2.8, Table 5). Their pair features are made one template at a time."""
+    """Aligned template structures (SI 2.8, Table 5). Their pair features are made one template at a time."""
 
     restype: Int[Tensor, "b t n"]
     pseudo_beta: Float[Tensor, "b t n 3"]  # Å
@@ -60,7 +60,7 @@ class Templates(Movable):
 
 @dataclass(frozen=True)
 class DenseTemplates(Movable):
-    """Template pair features made elsewhere: distogram 39, pseudo-beta mask, restype of j, restype of i, unit vector 3, frame mask."""
+    """Template pair features made elsewhere, in the order of `nn.templates.template_pair_features`."""
 
     features: Float[Tensor, "b t n n f"]
     mask: Bool[Tensor, "b t"]

@@ -1,6 +1,6 @@
 """The tensor arguments of `Alphafold3.forward` as a FeatureBatch, their shapes checked by name.
 
-Values are not checked: these tensors may hold anything. What a job file must satisfy is checked where job files are read.
+Values are not checked: these tensors may hold anything. What a job must satisfy is checked where jobs are read.
 """
 
 from collections.abc import Mapping
@@ -219,7 +219,7 @@ def of_atoms(values: Tensor, atom_to_token: Int[Tensor, "b m"]) -> Tensor:
 
 
 def ligand_bonds(batch: FeatureBatch) -> Int[Tensor, "b e 2"]:
-    """Atom pairs of bonds between tokens of one atom each: those of and between ligands; -1 where a complex has fewer."""
+    """Atom pairs of the bonds of and between ligands, whose tokens are atoms; -1 where a complex has fewer."""
     tokens = batch.token_mask.shape[1]
     count = torch.zeros_like(batch.restype).scatter_add(1, batch.atom_to_token.clamp(min=0), batch.atom_mask.long())
     atom = torch.full_like(batch.restype, batch.atom_mask.shape[1])

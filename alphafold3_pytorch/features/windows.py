@@ -10,7 +10,7 @@ def key_index(
 ) -> Int[Tensor, "b w l"]:
     """Indices of the atoms that each window of `queries` atoms attends to, -1 where there is none.
 
-    Keys are centred on the window. With `inside` the window is shifted so that it stays within the atoms of the complex.
+    Keys are centred on the window. With `inside` they are shifted so that they stay within the complex.
     """
     count = atom_mask.sum(dim=1)[:, None, None]
     windows = -(-atom_mask.shape[1] // queries)
@@ -27,7 +27,7 @@ def atompair_features(
     index: Int[Tensor, "b w l"],
     key_space: Int[Tensor, "b m"] | None = None,
 ) -> Float[Tensor, "b w q l 5"]:
-    """Offset query - key (Å), 1 / (1 + squared distance) and 1 for pairs in the same reference conformer; 0 for others.
+    """Offset query - key (Å), 1 / (1 + squared distance) and 1 for pairs in the same reference conformer, else 0.
 
     `space` numbers the conformers. `key_space`, when given, is how the keys' conformers are numbered instead.
     """

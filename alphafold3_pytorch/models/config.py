@@ -179,7 +179,7 @@ def config_from_dict(values: Mapping[str, Any], kind: type = NetworkConfig) -> A
 
 
 def _revive(value: Any, hint: Any) -> Any:
-    kinds = [kind for kind in (hint, *get_args(hint)) if is_dataclass(kind)]
+    kinds = [kind for kind in (hint, *get_args(hint)) if isinstance(kind, type) and is_dataclass(kind)]
     if isinstance(value, Mapping) and kinds:
         return config_from_dict(value, kinds[0])
     return tuple(value) if isinstance(value, list) else value

@@ -96,7 +96,7 @@ def pair_config(
     base: PairConfig, given: Mapping[str, Any], dim: int, where: str, dropout: float | None = None
 ) -> PairConfig:
     values = options(given, PAIR_BLOCK, f"{where}['pairwise_block_kwargs']")
-    settings = {"hidden": dim, "heads": base.heads, "dim_head": base.dim_head, "factor": base.factor}
+    settings: dict[str, Any] = {"hidden": dim, "heads": base.heads, "dim_head": base.dim_head, "factor": base.factor}
     settings["dropout"] = base.dropout if dropout is None else dropout
     return PairConfig(**(settings | values))
 

@@ -1,4 +1,4 @@
-"""Memory policy around the layers: recomputation in training, row-wise loops in inference. The mathematics is theirs."""
+"""Memory policy around the layers: recomputation in training, row-wise loops in inference."""
 
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -46,12 +46,12 @@ def in_rows(function: Callable[..., Tensor], rows: int, axis: int, *sliced: Any,
 
 
 def chunk_pair_blocks(network: nn.Module, rows: int) -> None:
-    """In inference, transitions and triangle attentions of all pair blocks work on `rows` rows of the pair at a time."""
+    """In inference, transitions and triangle attentions of all pair blocks take `rows` rows of the pair at a time."""
     for block in network.modules():
         if isinstance(block, PairBlock):
             block.transition.forward = partial(in_rows, block.transition.forward, rows, 1)
             for attention in (block.starting, block.ending):
-                attention.attend = partial(_attend_in_rows, attention.attend, rows)
+                setattr(attention, "attend", partial(_attend_in_rows, attention.attend, rows))  # noqa: B010
 
 
 def _attend_in_rows(

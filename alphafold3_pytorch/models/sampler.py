@@ -73,7 +73,7 @@ def sample_positions(
     denoise: Denoise,
     atom_mask: Bool[Tensor, "b m"],
     draws: Draws,
-    config: SamplerConfig = SamplerConfig(),
+    config: SamplerConfig,
     steps: int | None = None,
     sigma_data: float = 16.0,
     centre: bool = True,
@@ -84,7 +84,7 @@ def sample_positions(
     levels = levels.to(x.device, x.dtype)
     x = x * levels[0]
     mask = atom_mask[:, None, :, None].to(x.dtype)
-    for previous, level, move in zip(levels[:-1], levels[1:], draws.steps()):
+    for previous, level, move in zip(levels[:-1], levels[1:], draws.steps(), strict=False):
         if centre:
             x = x - (x * mask).sum(dim=2, keepdim=True) / mask.sum(dim=2, keepdim=True).clamp(min=1e-6)
         x = x @ move.rotation.to(x) + move.translation.to(x)[:, :, None]

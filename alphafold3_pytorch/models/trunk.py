@@ -225,5 +225,6 @@ class Trunk(nn.Module):
             for i in range(templates.restype.shape[1]):
                 restype = self.residues.one_hot(templates.restype[:, i], dtype)
                 parts = templates.pseudo_beta, templates.pseudo_beta_mask, templates.backbone, templates.backbone_mask
-                features = template_pair_features(restype, *(part[:, i] for part in parts), batch.asym_id)
+                beta, beta_mask, backbone, mask = (part[:, i] for part in parts)
+                features = template_pair_features(restype, beta, beta_mask, backbone, mask, batch.asym_id)
                 yield features.to(dtype), torch.ones(len(restype), dtype=dtype, device=restype.device)

@@ -1,7 +1,7 @@
 """Layers conditioned on a single representation: adaptive LayerNorm and the conditioned transition.
 
-What depends on the condition alone is computed by `condition` and applied by `forward`, so that a sampler computes it once
-for all samples of a step, and once per prediction where the condition does not change with the noise level.
+What depends on the condition alone is computed by `condition` and applied by `forward`, so that a sampler computes it
+once for all samples of a step, and once per prediction where the condition does not change with the noise level.
 """
 
 from typing import NamedTuple

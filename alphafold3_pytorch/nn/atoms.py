@@ -30,7 +30,7 @@ class AtomPairMLP(nn.Module):
 
 
 class AtomEmbedder(nn.Module):
-    """AF3 Algorithm 5 lines 1-14: reference conformers, and optionally the trunk, as conditioning of atoms and pairs."""
+    """AF3 Algorithm 5 lines 1-14: conditioning of atoms and pairs by reference conformers, and optionally the trunk."""
 
     def __init__(
         self,

@@ -45,7 +45,7 @@ def relative_positions(
     """AF3 Algorithm 3 as bins: residue offset, token offset, same entity, chain offset.
 
     The chain offset is valid within an entity, as in every published model (the paper asks for different chains).
-    In chains marked `cyclic` all three offsets go the shorter way round the ring of the chain's tokens, as in OpenFold3.
+    In chains marked `cyclic` all three offsets go the shorter way round the ring of tokens, as in OpenFold3.
     """
     same_chain, same_entity = (x[:, :, None] == x[:, None, :] for x in (asym_id, entity_id))
     same_residue = same_chain & (residue_index[:, :, None] == residue_index[:, None, :])
@@ -105,7 +105,7 @@ def relative_position_features(
 
 
 class FourierEmbedding(nn.Module):
-    """AF3 Algorithm 22: random Fourier features of a scalar. Frequencies and phases are fixed and stored with the weights."""
+    """AF3 Algorithm 22: random Fourier features of a scalar. Frequencies and phases are fixed, part of the weights."""
 
     weight: Tensor
     phase: Tensor

@@ -30,7 +30,7 @@ class Linear(nn.Linear):
 
 
 class LayerNorm(nn.LayerNorm):
-    """LayerNorm over the last axis, epsilon 1e-5, statistics in float32; `scale` and `offset` are learned when asked for."""
+    """LayerNorm over the last axis, epsilon 1e-5, statistics in float32; `scale` and `offset` are learned if wanted."""
 
     def __init__(self, dim: int, scale: bool = True, offset: bool = True):
         super().__init__(dim, elementwise_affine=scale, bias=scale and offset)

@@ -62,7 +62,7 @@ def backbone_directions(backbone: Float[Tensor, "b n 3 3"], eps: float = 1e-6) -
 
 
 class TemplateEmbedder(nn.Module):
-    """AF3 Algorithm 16: each template joins the pair in a small stack of pair blocks; the mean over templates is projected."""
+    """AF3 Algorithm 16: each template joins the pair in a small stack of blocks; their mean is projected."""
 
     def __init__(self, dim_pair: int = 128, dim: int = 64, features: int = 108, depth: int = 2, **pair_block: Any):
         super().__init__()
@@ -77,7 +77,7 @@ class TemplateEmbedder(nn.Module):
         templates: Iterable[tuple[Float[Tensor, "b n n f"], Float[Tensor, "b"]]],
         mask: Bool[Tensor, "b n"] | None = None,
     ) -> Float[Tensor, "b n n cz"]:
-        """`templates` yields pair features and the weight (1, or 0 for an absent template) of one template at a time."""
+        """`templates` yields the pair features and the weight (0 for an absent one) of one template at a time."""
         query = self.pair(self.norm_pair(pair))
         total, count = torch.zeros_like(query), query.new_zeros(len(query))
         for features, weight in templates:

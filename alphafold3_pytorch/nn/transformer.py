@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import nn
@@ -34,10 +34,6 @@ class TransformerBlock(nn.Module):
         return x + self.transition(x, of_transition)
 
 
-def key_value_widths(blocks: nn.ModuleList) -> list[int]:
-    return blocks[0].attention.widths if len(blocks) else []
-
-
 class DiffusionTransformer(nn.Module):
     """AF3 Algorithm 23: `k` samples of a complex attend over its tokens with the pair biases of `bias`.
 
@@ -57,8 +53,8 @@ class DiffusionTransformer(nn.Module):
         super().__init__()
         self.heads = heads
         self.pair_bias = PairBias(dim_pair, heads, depth, shared_pair_norm)
-        self.blocks = nn.ModuleList(TransformerBlock(dim, dim_cond, heads, **block) for _ in range(depth))
-        self.widths = key_value_widths(self.blocks)
+        blocks = [TransformerBlock(dim, dim_cond, heads, **block) for _ in range(depth)]
+        self.blocks, self.widths = nn.ModuleList(blocks), blocks[0].attention.widths if blocks else []
 
     def bias(
         self, pair: Float[Tensor, "b n n cz"], mask: Bool[Tensor, "b n"] | None = None
@@ -71,7 +67,7 @@ class DiffusionTransformer(nn.Module):
     ) -> Float[Tensor, "b k n c"]:
         for block, block_bias in zip(self.blocks, bias, strict=True):
             attend = partial(self.attend, bias=block_bias)
-            x = block(x, block.condition(cond), attend)
+            x = block(x, cast(TransformerBlock, block).condition(cond), attend)
         return x
 
     def attend(self, q: Tensor, kv: Tensor, bias: Float[Tensor, "b h n n"]) -> Tensor:
@@ -108,8 +104,8 @@ class AtomTransformer(nn.Module):
         super().__init__()
         self.heads, self.mask_keys = heads, mask_keys
         self.pair_bias = PairBias(dim_pair, heads, depth, shared_pair_norm)
-        self.blocks = nn.ModuleList(TransformerBlock(dim, dim, heads, key_norm=key_norm, **block) for _ in range(depth))
-        self.widths = key_value_widths(self.blocks)
+        blocks = [TransformerBlock(dim, dim, heads, key_norm=key_norm, **block) for _ in range(depth)]
+        self.blocks, self.widths = nn.ModuleList(blocks), blocks[0].attention.widths if blocks else []
 
     def context(
         self,
@@ -119,13 +115,14 @@ class AtomTransformer(nn.Module):
         atom_mask: Bool[Tensor, "b m"],
         parents: Int[Tensor, "b m"] | None = None,
     ) -> AtomContext:
-        """Everything that is the same for all samples and all noise levels. Atoms attend within their parent, if given."""
+        """All that samples and noise levels share. With `parents`, atoms attend within their parent only."""
         mask = self.key_mask(key_index, atom_mask, pair.dtype)
         if parents is not None:
             rows, columns = parents.unflatten(1, (key_index.shape[1], -1)), gather_index(parents, key_index)
             mask = mask.masked_fill((rows[..., None] != columns[:, :, None])[:, :, None], MASKED)
         bias = [bias + mask for bias in self.pair_bias(pair)]
-        return AtomContext([block.condition(cond[:, None]) for block in self.blocks], bias, key_index)
+        blocks = (cast(TransformerBlock, block) for block in self.blocks)
+        return AtomContext([block.condition(cond[:, None]) for block in blocks], bias, key_index)
 
     def key_mask(self, key_index: Tensor, atom_mask: Tensor, dtype: torch.dtype) -> Float[Tensor, "b w 1 q l"]:
         queries = atom_mask.unflatten(1, (key_index.shape[1], -1))[:, :, None, :, None]

@@ -12,7 +12,7 @@ from alphafold3_pytorch.shapes import Bool, Float, Tensor
 
 
 class TriangleMultiplication(nn.Module):
-    """AF3 Algorithms 12-13: update edge ij from edges ik, jk ("outgoing") or ki, kj ("incoming"). Returns the update."""
+    """AF3 Algorithms 12-13: edge ij from edges ik, jk ("outgoing") or ki, kj ("incoming"). Returns the update."""
 
     def __init__(self, dim: int, hidden: int | None = None, *, mix: Literal["outgoing", "incoming"]):
         super().__init__()
@@ -73,7 +73,7 @@ class TriangleAttention(nn.Module):
     def attend(
         self, x: Float[Tensor, "b r n c"], bias: Float[Tensor, "b h n n"], rows: Bool[Tensor, "b r"] | None = None
     ) -> Float[Tensor, "b r n c"]:
-        """Attention within each of `r` rows. All rows share one bias; an absent row has no key and averages its values."""
+        """Attention within each of `r` rows, which share one bias; an absent row has no key and averages its values."""
         q, k, v = (split_heads(part, self.heads) for part in self.qkv(x).chunk(3, dim=-1))
         attended = ops.attention(q, k, v, bias[:, None])
         if rows is not None:

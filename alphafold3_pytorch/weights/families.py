@@ -32,7 +32,6 @@ class Published(NamedTuple):
     preset: str
     parameters: int  # as the owner counts them
     files: tuple[str, ...]
-    source: str  # where the files are
 
 
 @dataclass(frozen=True)
@@ -43,6 +42,7 @@ class Family:
     title: str
     licence: str
     origin: str
+    files: str  # where the models' files are
     citation: str
     recognises: Callable[[Collection[str]], bool]
     config: Callable[[Sizes], NetworkConfig]
@@ -53,12 +53,8 @@ class Family:
     write: Callable[[Path, Tensors, str], None] = lambda path, tensors, identifier: save_checkpoint(path, tensors)
 
 
-_PROTENIX = "https://protenix.tos-cn-beijing.volces.com/checkpoint/"
-_OPENFOLD = "s3://openfold3-data/openfold3-parameters/"
-
-
 def _protenix_model(preset: str, parameters: int) -> Published:
-    return Published(preset, parameters, (f"{preset}.pt",), f"{_PROTENIX}{preset}.pt")
+    return Published(preset, parameters, (f"{preset}.pt",))
 
 
 ALPHAFOLD3 = Family(
@@ -67,11 +63,12 @@ ALPHAFOLD3 = Family(
     licence="AlphaFold 3 Model Parameters Terms of Use: non-commercial, not to be passed on; "
     "https://github.com/google-deepmind/alphafold3/blob/main/WEIGHTS_TERMS_OF_USE.md",
     origin="https://github.com/google-deepmind/alphafold3",
+    files="from Google only; the origin says how",
     citation="Abramson et al., Nature 630, 493-500 (2024), doi:10.1038/s41586-024-07487-w",
     recognises=alphafold3.recognises,
     config=alphafold3.config,
     rulebook=alphafold3.rulebook,
-    models=(Published("alphafold3", 368_384_538, ("af3.bin.zst",), "from Google, see the origin"),),
+    models=(Published("alphafold3", 368_384_538, ("af3.bin.zst",)),),
     suffixes=(".bin.zst", ".bin"),
     write=write_records,
 )
@@ -80,6 +77,7 @@ PROTENIX = Family(
     title="Protenix (ByteDance)",
     licence="Apache-2.0",
     origin="https://github.com/bytedance/Protenix",
+    files="https://protenix.tos-cn-beijing.volces.com/checkpoint/",
     citation="Zhang et al., bioRxiv (2026), doi:10.64898/2026.02.05.703733",
     recognises=protenix.recognises,
     config=protenix.config,
@@ -102,13 +100,14 @@ OPENFOLD3 = Family(
     title="OpenFold3 (OpenFold consortium)",
     licence="Apache-2.0",
     origin="https://github.com/aqlaboratory/openfold-3",
+    files="s3://openfold3-data/openfold3-parameters/",
     citation="The OpenFold3 Team, OpenFold3-preview (2025), doi:10.5281/zenodo.19001000",
     recognises=openfold3.recognises,
     config=openfold3.config,
     rulebook=openfold3.rulebook,
     models=(
-        Published("openfold3", 368_293_788, ("of3-ob-2025-06-30-174k.pt",), f"{_OPENFOLD}of3-ob-2025-06-30-174k.pt"),
-        Published("openfold3-p2", 368_296_732, ("of3-p2-155k.pt", "of3-p2-145k.pt"), f"{_OPENFOLD}of3-p2-155k.pt"),
+        Published("openfold3", 368_293_788, ("of3-ob-2025-06-30-174k.pt",)),
+        Published("openfold3-p2", 368_296_732, ("of3-p2-155k.pt", "of3-p2-145k.pt")),
     ),
     check=openfold3.check,
 )
@@ -117,6 +116,7 @@ NATIVE = Family(
     title="this package",
     licence="of the weights' origin",
     origin="",
+    files="",
     citation="",
     recognises=native.recognises,
     config=native.config,
@@ -169,7 +169,7 @@ def identify(shapes: Mapping[str, Shape], metadata: Mapping[str, str] | None = N
 
 
 def matching_presets(config: NetworkConfig, file_name: str = "") -> tuple[str, ...]:
-    """The published models of these sizes, also without an optional input; the one that the file is named after first."""
+    """The published models of these sizes (or without an optional input), first the one that the file is named for."""
     found = [name for name, preset in PRESETS.items() if not differences(config, preset)]
     if not found:
         found = [
@@ -249,9 +249,8 @@ def export_state(state: Mapping[str, Tensor], config: NetworkConfig, family: Fam
     rulebook = family.rulebook(config)
     arrays = rulebook.export(state)
     if lost := rulebook.changed_by_export(state, arrays):
-        raise WeightsError(
-            f"{family.title} has no place for what these parameters hold (trained beyond its inputs?): {', '.join(lost[:4])}"
-        )
+        what = "has no place for what these parameters hold (trained on inputs that it has not?)"
+        raise WeightsError(f"{family.title} {what}: {', '.join(lost[:4])}")
     return arrays
 
 

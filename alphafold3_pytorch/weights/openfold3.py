@@ -112,8 +112,8 @@ def config(sizes: Sizes) -> NetworkConfig:
             pair=pair_config(sizes, f"{templates}.0", second),
         ),
         pairformer=PairformerConfig(
-            depth=sizes.blocks(stack),
-            **attention_config(sizes, f"{stack}.0.attn_pair_bias"),
+            sizes.blocks(stack),
+            *heads_of(sizes, f"{stack}.0.attn_pair_bias"),
             pair=pair_config(sizes, f"{stack}.0.pair_stack", second),
         ),
         diffusion=diffusion_config(sizes),
@@ -123,17 +123,20 @@ def config(sizes: Sizes) -> NetworkConfig:
     )
 
 
-def attention_config(sizes: Sizes, attention: str) -> dict[str, int]:
+def heads_of(sizes: Sizes, attention: str) -> tuple[int, int]:
+    """How many heads, and how wide each."""
     heads = sizes(f"{attention}.linear_z.weight")
-    return dict(heads=heads, dim_head=sizes(f"{attention}.mha.linear_q.weight") // heads)
+    return heads, sizes(f"{attention}.mha.linear_q.weight") // heads
 
 
 def diffusion_config(sizes: Sizes) -> DiffusionConfig:
     blocks = f"{DENOISER}.diffusion_transformer.blocks"
+    heads, dim_head = heads_of(sizes, f"{blocks}.0.attention_pair_bias")
     return DiffusionConfig(
         dim_token=sizes(f"{DENOISER}.layer_norm_a.weight"),
         depth=sizes.blocks(blocks),
-        **attention_config(sizes, f"{blocks}.0.attention_pair_bias"),
+        heads=heads,
+        dim_head=dim_head,
         shared_pair_norm=version_of_keys(sizes.shapes) == 2,
         encoder=NAMES.atom_transformer_config(sizes, f"{DENOISER}.atom_attn_enc.atom_transformer"),
         decoder=NAMES.atom_transformer_config(sizes, f"{DENOISER}.atom_attn_dec.atom_transformer"),
@@ -145,8 +148,8 @@ def confidence_config(sizes: Sizes) -> ConfidenceConfig:
     slots = sizes(f"{HEADS}.experimentally_resolved.linear.weight") // 2
     blocks = f"{CONFIDENCE}.pairformer_stack.blocks"
     return ConfidenceConfig(
-        depth=sizes.blocks(blocks),
-        **attention_config(sizes, f"{blocks}.0.attn_pair_bias"),
+        sizes.blocks(blocks),
+        *heads_of(sizes, f"{blocks}.0.attn_pair_bias"),
         pair=pair_config(sizes, f"{blocks}.0.pair_stack", version_of_keys(sizes.shapes) == 2, dropout=0.0),
         distance_bins=sizes(f"{CONFIDENCE}.linear_distance.weight", 1),
         plddt_bins=sizes(f"{HEADS}.plddt.linear.weight") // slots,

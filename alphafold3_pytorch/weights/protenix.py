@@ -107,8 +107,8 @@ def config(sizes: Sizes) -> NetworkConfig:
         if templates
         else None,
         pairformer=PairformerConfig(
-            depth=sizes.blocks("pairformer_stack.blocks"),
-            **attention_config(sizes, "pairformer_stack.blocks.0"),
+            sizes.blocks("pairformer_stack.blocks"),
+            *heads_of(sizes, "pairformer_stack.blocks.0"),
             pair=pair_config(sizes, "pairformer_stack.blocks.0"),
         ),
         diffusion=diffusion_config(sizes),
@@ -120,17 +120,20 @@ def config(sizes: Sizes) -> NetworkConfig:
     )
 
 
-def attention_config(sizes: Sizes, block: str) -> dict[str, int]:
+def heads_of(sizes: Sizes, block: str) -> tuple[int, int]:
+    """How many heads, and how wide each."""
     heads = sizes(f"{block}.attention_pair_bias.linear_nobias_z.weight")
-    return dict(heads=heads, dim_head=sizes(f"{block}.attention_pair_bias.attention.linear_q.weight") // heads)
+    return heads, sizes(f"{block}.attention_pair_bias.attention.linear_q.weight") // heads
 
 
 def diffusion_config(sizes: Sizes) -> DiffusionConfig:
-    transformer = f"{DENOISER}.diffusion_transformer"
+    blocks = f"{DENOISER}.diffusion_transformer.blocks"
+    heads, dim_head = heads_of(sizes, f"{blocks}.0")
     return DiffusionConfig(
         dim_token=sizes(f"{DENOISER}.layernorm_a.weight"),
-        depth=sizes.blocks(f"{transformer}.blocks"),
-        **attention_config(sizes, f"{transformer}.blocks.0"),
+        depth=sizes.blocks(blocks),
+        heads=heads,
+        dim_head=dim_head,
         shared_pair_norm=False,
         encoder=NAMES.atom_transformer_config(sizes, f"{DENOISER}.atom_attention_encoder.{ATOM_BLOCKS}"),
         decoder=NAMES.atom_transformer_config(sizes, f"{DENOISER}.atom_attention_decoder.{ATOM_BLOCKS}"),
@@ -141,11 +144,11 @@ def diffusion_config(sizes: Sizes) -> DiffusionConfig:
 
 def confidence_config(sizes: Sizes) -> ConfidenceConfig:
     slots, _, plddt_bins = sizes.shape(f"{CONFIDENCE}.plddt_weight", 3)
-    block = f"{CONFIDENCE}.pairformer_stack.blocks.0"
+    blocks = f"{CONFIDENCE}.pairformer_stack.blocks"
     return ConfidenceConfig(
-        depth=sizes.blocks(f"{CONFIDENCE}.pairformer_stack.blocks"),
-        **attention_config(sizes, block),
-        pair=pair_config(sizes, block, dropout=0.0),
+        sizes.blocks(blocks),
+        *heads_of(sizes, f"{blocks}.0"),
+        pair=pair_config(sizes, f"{blocks}.0", dropout=0.0),
         distance_bins=sizes(f"{CONFIDENCE}.linear_no_bias_d.weight", 1),
         plddt_bins=plddt_bins,
         pae_bins=sizes(f"{CONFIDENCE}.linear_no_bias_pae.weight"),

@@ -176,7 +176,7 @@ class Rulebook:
     def copies(self, keys: Collection[str]) -> dict[str, str]:
         """The keys that repeat another key of the file, and which."""
         originals = ((key, alias.original(key)) for key in keys for alias in self.aliases)
-        return {key: original for key, original in originals if original in keys}
+        return {key: original for key, original in originals if original and original in keys}
 
     def _unused(self, source: Mapping[str, Shape], present: set[str]) -> set[str]:
         used: dict[str, set[Shape]] = {}

@@ -28,11 +28,11 @@ def outputs(model: Alphafold3, tensors, seeds):
     """Everything the network computes for a batch."""
     with torch.no_grad():
         batch = batch_of(model, tensors)
-        trunk = model.network(batch, 2)
+        trunk = inputs, single, pair = model.network(batch, 2)
         draws = RandomDraws(batch.atom_mask, [[seed, seed + 1] for seed in seeds])
-        positions = list(model.network.sample(batch, *trunk, draws, 3))[-1]
-        logits = model.network.predict_confidence(batch, *trunk, positions)
-        return batch, (*trunk, model.network.distogram(trunk[2])), positions, logits
+        positions = list(model.network.sample(batch, inputs, single, pair, draws, 3))[-1]
+        logits = model.network.predict_confidence(batch, inputs, single, pair, positions)
+        return batch, (*trunk, model.network.distogram(pair)), positions, logits
 
 
 def test_padding_changes_nothing(model):
@@ -65,7 +65,7 @@ def test_smallest_complexes(model, residues, ligand):
 
 
 def test_work_shared_by_steps_and_samples(model):
-    """Many samples on one preparation equal single samples, each prepared for itself, at any mixture of noise levels."""
+    """Many samples on one preparation equal single samples, each prepared for itself, at any mix of noise levels."""
     batch = batch_of(model, collate([complex_tensors(7, seed=4), complex_tensors(4, seed=5)]))
     diffusion = model.network.diffusion
     with torch.no_grad():
@@ -117,12 +117,12 @@ CHECKPOINTS = [f"checkpoint_{name}" for name in ("input_embedding", "trunk_pairf
 CHECKPOINTS += ["checkpoint_confidence_head", "checkpoint_diffusion_module"]
 
 
-def gradients(**options) -> dict[str, torch.Tensor]:
+def gradients(**options) -> dict[str, torch.Tensor | None]:
     torch.manual_seed(7)
     model = randomise(Alphafold3(**small_arguments(**options)), scale=0.3)
     for module in model.modules():
         if hasattr(module, "probability"):
-            module.probability = 0.0
+            setattr(module, "probability", 0.0)  # noqa: B010
     tensors = collate([complex_tensors(7, seed=4), complex_tensors(4, seed=5)])
     loss = model(**tensors, num_recycling_steps=2, diffusion_add_bond_loss=True, diffusion_add_smooth_lddt_loss=True)
     loss.backward()

@@ -66,9 +66,9 @@ def test_triangle_attention(pair, mask, node, swap):
                         biases = [bias[b, i, o, h] if swap else bias[b, o, i, h] for o in range(N)]
                     there = [other for other in range(N) if mask[b, other]]
                     logits = torch.stack(
-                        [q[b, i, j, h] @ k[b, *edges[o], h] / math.sqrt(dim) + biases[o] for o in there]
+                        [q[b, i, j, h] @ k[(b, *edges[o], h)] / math.sqrt(dim) + biases[o] for o in there]
                     )
-                    values = torch.stack([v[b, *edges[o], h] for o in there])
+                    values = torch.stack([v[(b, *edges[o], h)] for o in there])
                     attended.append(logits.softmax(0) @ values)
                 expected[b, i, j] = layer.out(torch.cat(attended) * gate[b, i, j])
     there = (mask[:, :, None] & mask[:, None])[..., None]
@@ -87,7 +87,7 @@ def test_outer_product_mean(mask, chunk):
     expected = torch.zeros(2, N, N, C)
     for i in range(N):
         for j in range(N):
-            outer = sum(torch.einsum("bc,bd->bcd", a[:, s, i], b[:, s, j]) for s in range(rows))
+            outer = torch.stack([torch.einsum("bc,bd->bcd", a[:, s, i], b[:, s, j]) for s in range(rows)]).sum(0)
             count = (present[:, :, i] & present[:, :, j]).sum(1)[:, None]
             expected[:, i, j] = layer.out(outer.flatten(1)) / (count + 1e-3)
     torch.testing.assert_close(layer(msa, present), expected, atol=1e-4, rtol=1e-4)
