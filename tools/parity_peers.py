@@ -1,79 +1,73 @@
-"""Cases of Protenix and OpenFold3: their feature dictionaries as a FeatureBatch, their stages from ours."""
+"""Cases of Protenix and OpenFold3: their stages from our network."""
 
-import json
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file
 from torch import Tensor
 
-from alphafold3_pytorch.features import windows
-from alphafold3_pytorch.features.batch import DenseTemplates, FeatureBatch, Msa
+from alphafold3_pytorch.features.batch import FeatureBatch
 from alphafold3_pytorch.models.config import SamplerConfig
 from alphafold3_pytorch.models.network import Network
 from alphafold3_pytorch.models.sampler import Move, noise_schedule
+from alphafold3_pytorch.predict import scores
 from alphafold3_pytorch.weights.families import load_tensors
-from tools.parity_stage import LIMIT, TRAJECTORY_LIMIT, Recorder, Stage
+from tools.parity_peer_features import openfold_batch, protenix_batch
+from tools.parity_stage import TRAJECTORY_LIMIT, Recorder, Stage, each, even, load_any, load_json
 
 FIRST_WINDOW = {"input_embedder.atom_attention_encoder.3", "input_embedder.atom_attn_enc.3"}
 FIRST = "cycle1.pairformer_stack.blocks.0"
+NAMES = {"s_input": "s_inputs", "experimentally_resolved_logits": "resolved_logits", "xl_noisy": "x_noisy"}
+NAMES |= {"t": "t_hat_noise_level", "plddt": "atom_plddt", "pae": "token_pair_pae", "pde": "token_pair_pde"}
+PAIRS = ("pae_logits", "pde_logits", "token_pair_pae", "token_pair_pde")
 
 
-def peer_stages(case: Path, dtype: torch.dtype, intermediates: bool) -> Iterator[Stage]:
-    weights, inputs = load_file(case / "weights.safetensors"), load_file(case / "inputs.safetensors")
-    network = load_tensors({key: array.float() for key, array in weights.items()}).eval().to(dtype)
-    config = case_config(case)
-    network.config = replace(network.config, sampler=sampler_config(config, network.config.sampler))
+@dataclass
+class Case:
+    """A case in memory: the network, its batch, what to probe it with, and what the peer computed."""
+
+    network: Network
+    batch: FeatureBatch
+    probes: dict[str, Tensor]
+    reference: dict[str, Tensor]
+    exact: set[str]  # references that were computed in float64
+    inside: dict[str, Tensor]
+    floors: dict[str, float]
+    openfold: bool
+
+
+def read_case(folder: Path, dtype: torch.dtype, intermediates: bool) -> Case:
+    weights = load_any(folder, "weights")
     openfold = "input_embedder.linear_s.weight" in weights
-    features = {key[5:]: array for key, array in inputs.items() if key.startswith("feat.")}
-    probes = {key[6:]: array for key, array in inputs.items() if key.startswith("probe.")}
-    if openfold:
+    network = load_tensors(weights).to(dtype)
+    sampler = sampler_config(load_json(folder / "config.json").get("config", {}), network.config.sampler)
+    network.config = replace(network.config, sampler=sampler)
+    inputs = load_any(folder, "inputs")
+    features = {key.removeprefix("feat."): array for key, array in inputs.items() if key.startswith("feat.")}
+    probes = {key.removeprefix("probe."): array for key, array in inputs.items() if key.startswith("probe.")}
+    exact = load_any(folder, "outputs_f64ref", optional=True)
+    reference = load_any(folder, "outputs", optional=True) | exact
+    inside = load_any(folder, "intermediates", optional=True) | load_any(folder, "intermediates_f64ref", optional=True)
+    if openfold:  # everything of theirs has a batch axis
         features = {key: array[0] for key, array in features.items()}
-        probes = {key: array.squeeze(2) if key == "rollout_noise" else array[0] for key, array in probes.items()}
+        probes = {key: array[:, 0] if key == "rollout_noise" else array[0] for key, array in probes.items()}
+        inside = {key: array[0] for key, array in inside.items()}
     batch = (openfold_batch if openfold else protenix_batch)(features, network).to(dtype=dtype)
-    probes = {key: array.to(dtype) for key, array in probes.items()}
-
-    reference = load_file(case / "outputs.safetensors") | load_file(case / "outputs_f64ref.safetensors")
-    tolerance = json.loads((case / "tolerance.json").read_text()) if (case / "tolerance.json").exists() else {}
-    inside = case / "intermediates_f64ref.safetensors"
-    inside = inside if inside.exists() else case / "intermediates.safetensors"
-    inner = load_file(inside) if intermediates and inside.exists() else {}
-    recorder = Recorder(network, (OPENFOLD if openfold else PROTENIX) if inner else {})
-    ours = outputs(network, batch, probes)
-    for name, value in recorder.stop().items():
-        if name in inner:
-            target = inner[name][0] if openfold else inner[name]
-            if name in FIRST_WINDOW:  # it may have fewer atoms and keys than places
-                queries, keys = int(batch.atom_mask[0, : value.shape[2]].sum()), batch.key_index[0, 0] >= 0
-                value, target = value[0, 0, :queries][:, keys], target[:queries][:, keys]
-            else:
-                value = without_padding(value[0], target, batch)
-                value = value.reshape(target.shape) if value.numel() == target.numel() else value
-            if name == "cycle1.msa_module.blocks.0.0" and batch.msa is not None:  # rows are not read where masked
-                value, target = (x[batch.msa.mask[0]] for x in (value, target))
-            yield Stage(name, value, target)
-    for name, target in sorted(reference.items()):
-        name_of_ours = {"s_input": "s_inputs", "experimentally_resolved_logits": "resolved_logits"}.get(name, name)
-        if name_of_ours not in ours:
-            continue
-        value = ours[name_of_ours]
-        target = target.reshape(value.shape) if target.numel() == value.numel() else target
-        floor = tolerance.get(f"outputs/{name}", {}).get("max_abs_diff_f32_vs_f64")
-        score = name in SCORES
-        scale = max(1.0, target.abs().max().item()) if score else None
-        limit = TRAJECTORY_LIMIT if name.startswith("rollout") else LIMIT
-        yield Stage(name, value, target, limit, floor, scale)
-
-
-SCORES = {"plddt", "pae", "pde", "atom_plddt", "token_pair_pae", "token_pair_pde"}  # in their units, float32 only
-
-
-def case_config(case: Path) -> dict:
-    path = case / "config.json"
-    return json.loads(path.read_text())["config"] if path.exists() else {}
+    tolerance = load_json(folder / "tolerance.json")
+    floors = [key.removeprefix("outputs/") for key in tolerance if key.startswith("outputs/")]
+    return Case(
+        network,
+        batch,
+        {NAMES.get(key, key): array.to(dtype) for key, array in probes.items()},
+        {NAMES.get(key, key): array for key, array in reference.items()},
+        {NAMES.get(key, key) for key in exact},
+        inside if intermediates else {},
+        {NAMES.get(key, key): tolerance[f"outputs/{key}"]["max_abs_diff_f32_vs_f64"] for key in floors},
+        openfold,
+    )
 
 
 def sampler_config(config: dict, sampler: SamplerConfig) -> SamplerConfig:
@@ -81,35 +75,104 @@ def sampler_config(config: dict, sampler: SamplerConfig) -> SamplerConfig:
     names = {"gamma0": "gamma", "gamma_0": "gamma", "gamma_min": "gamma_min", "noise_scale_lambda": "noise_scale"}
     names |= {"noise_scale": "noise_scale", "step_scale_eta": "step_scale", "step_scale": "step_scale"}
     names |= {"rho": "rho", "p": "rho", "s_max": "sigma_max", "s_min": "sigma_min"}
-    given = config.get("sample_diffusion", {}) | config.get("inference_noise_scheduler", config.get("noise_schedule", {}))
+    given = config.get("sample_diffusion", {}) | config.get(
+        "inference_noise_scheduler", config.get("noise_schedule", {})
+    )
     return replace(sampler, **{names[name]: value for name, value in given.items() if name in names})
 
 
-def outputs(network: Network, batch: FeatureBatch, probes: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def peer_stages(folder: Path, dtype: torch.dtype, intermediates: bool) -> Iterator[Stage]:
+    case = read_case(folder, dtype, intermediates)
+    recorder = Recorder(case.network, (OPENFOLD if case.openfold else PROTENIX) if case.inside else {})
+    ours = outputs(case)
+    yield from inner_stages(recorder.stop(), case)
+    for name, value in ours.items():
+        if name in case.reference:
+            target = case.reference[name]
+            target = target.reshape(value.shape) if target.numel() == value.numel() else target
+            yield from output_stages(name, value, target, case)
+
+
+def output_stages(name: str, value: Tensor, target: Tensor, case: Case) -> Iterator[Stage]:
+    floor = case.floors.get(name)
+    if name == "x_denoised":
+        yield from each(name, value, target, floor=floor)
+    elif name.startswith("noise_schedule"):
+        yield Stage(name, even(value), even(target))
+    elif name.startswith("rollout"):
+        yield Stage(name, value, target, TRAJECTORY_LIMIT, floor)
+    elif name in PAIRS and name not in case.exact and not case.openfold and value.shape == target.shape:
+        # their float32 distance of an atom to itself is off by up to 6e-3 Å, and a head reads it
+        apart = ~torch.eye(value.shape[1], dtype=torch.bool)
+        yield Stage(name, value[:, apart], target[:, apart], floor=floor)
+    else:
+        yield Stage(name, value, target, floor=floor)
+
+
+def inner_stages(kept: Mapping[str, Tensor], case: Case) -> Iterator[Stage]:
+    """Activations inside the network."""
+    batch = case.batch
+    for name, value in kept.items():
+        if name not in case.inside:
+            continue
+        target = case.inside[name]
+        if name in FIRST_WINDOW:  # it may have fewer atoms and keys than places
+            queries, keys = int(batch.atom_mask[0, : value.shape[2]].sum()), batch.key_index[0, 0] >= 0
+            value, target = value[0, 0, :queries][:, keys], target[:queries][:, keys]
+        else:
+            value = without_padding(value[0], target, batch)
+            value = value.reshape(target.shape) if value.numel() == target.numel() else value
+        if name == "cycle1.msa_module.blocks.0.0" and batch.msa is not None:  # rows are not read where masked
+            value, target = (x[batch.msa.mask[0]] for x in (value, target))
+        yield Stage(name, value, target)
+
+
+def outputs(case: Case) -> dict[str, Tensor]:
+    """Everything that we can compute of what the reference may hold, in the order of the network."""
+    network, batch, probes = case.network, case.batch, case.probes
     atoms = int(batch.atom_mask.sum())
-    pad = batch.atom_mask.shape[1] - atoms
-    noisy, level = (probes["x_noisy"], probes["t_hat_noise_level"]) if "x_noisy" in probes else (probes["xl_noisy"], probes["t"])
-    padded = lambda x: F.pad(x, (0, 0, 0, pad))  # noqa: E731
-    result: dict[str, Tensor] = {}
+    padded = lambda x: F.pad(x, (0, 0, 0, batch.atom_mask.shape[1] - atoms))  # noqa: E731
     inputs = network.inputs(batch)
-    result["s_inputs"] = inputs[0]
-    single, pair = network.trunk(batch, inputs, passes=1)
-    result["s_cycle1"], result["z_cycle1"] = single[0], pair[0]
-    single, pair = network.trunk(batch, inputs, passes=3)
-    result["s_cycle3"], result["z_cycle3"] = single[0], pair[0]
+    result = {"s_inputs": inputs[0]}
+    single, pair = network.trunk(batch, inputs, passes=1)  # first: activations inside are of the first cycle
+    cycles = numbers(r"[sz]_cycle(\d+)", case.reference) or [3]
+    for count in cycles:
+        single, pair = network.trunk(batch, inputs, passes=count)
+        result[f"s_cycle{count}"], result[f"z_cycle{count}"] = single[0], pair[0]
     result["distogram_logits"] = network.distogram(pair)[0]
-    prepared = network.diffusion.prepare(batch, inputs, single, pair)
-    result["x_denoised"] = network.diffusion(prepared, padded(noisy)[None], level[None])[0, :, :atoms]
-    for steps in (200, 6):
+    result["contact_probs"] = scores.contact_probability(result["distogram_logits"])
+    for steps in numbers(r"noise_schedule_(\d+)", case.reference):
         result[f"noise_schedule_{steps}"] = noise_schedule(network.config.sampler, steps)
-    rollout = network.sample(batch, inputs, single, pair, RecordedDraws(padded(probes["rollout_noise"])), 6, centre=False)
-    for positions in rollout:
-        result["rollout_x"] = positions[0, :, :atoms]
-    points = padded(probes["x_pred_coords"])[None]
-    logits = network.predict_confidence(batch, inputs, single, pair, points)
-    result["pae_logits"], result["pde_logits"] = logits.pae[0], logits.pde[0]
-    result["plddt_logits"], result["resolved_logits"] = logits.plddt[0, :, :atoms], logits.resolved[0, :, :atoms]
+    if "x_noisy" in probes:
+        prepared = network.diffusion.prepare(batch, inputs, single, pair)
+        noisy, level = padded(probes["x_noisy"])[None], probes["t_hat_noise_level"][None]
+        result["x_denoised"] = network.diffusion(prepared, noisy, level)[0, :, :atoms]
+    if "rollout_noise" in probes:
+        draws = RecordedDraws(padded(probes["rollout_noise"]))
+        for positions in network.sample(batch, inputs, single, pair, draws, draws.count, centre=False):
+            result["rollout_x"] = positions[0, :, :atoms]
+    if "x_pred_coords" in probes:
+        logits = network.predict_confidence(batch, inputs, single, pair, padded(probes["x_pred_coords"])[None])
+        result |= confidence(logits, atoms, case.openfold)
     return result
+
+
+def confidence(logits, atoms: int, openfold: bool) -> dict[str, Tensor]:
+    plddt, resolved = logits.plddt[0, :, :atoms], logits.resolved[0, :, :atoms]
+    return {
+        "plddt_logits": plddt,
+        "resolved_logits": resolved,
+        "pae_logits": logits.pae[0],
+        "pde_logits": logits.pde[0],
+        "atom_plddt": scores.expected_plddt(plddt) / (1 if openfold else 100),
+        "token_pair_pae": scores.expected_error(logits.pae[0]),
+        "token_pair_pde": scores.expected_error(logits.pde[0]),
+    }
+
+
+def numbers(pattern: str, names: Mapping[str, Tensor]) -> list[int]:
+    """The numbers in the names that match."""
+    return sorted({int(match[1]) for match in (re.fullmatch(pattern, name) for name in names) if match})
 
 
 class RecordedDraws:
@@ -117,6 +180,7 @@ class RecordedDraws:
 
     def __init__(self, noise: Tensor):
         self.noise = noise  # step, sample, atom, 3
+        self.count = len(noise) - 1
 
     def initial(self) -> Tensor:
         return self.noise[:1]
@@ -134,135 +198,6 @@ def without_padding(value: Tensor, target: Tensor, batch: FeatureBatch) -> Tenso
         if (value.shape[axis], target.shape[axis]) == (padded, atoms):
             value = value.narrow(axis, 0, atoms)
     return value
-
-
-def atoms_of(network: Network, features: Mapping[str, Tensor], element: Tensor, inside: bool) -> dict[str, Tensor]:
-    """Atom fields of a FeatureBatch, padded to whole windows. `element` is one-hot by atomic number."""
-    config = network.config.atoms
-    count = len(features["ref_pos"])
-    pad = -count % config.queries
-    charge = torch.arcsinh(features["ref_charge"].float())[:, None]
-    names = features["ref_atom_name_chars"].flatten(1).float()
-    mask = features["ref_mask"][:, None].float()
-    atom_features = torch.cat([features["ref_pos"], mask, element, charge, names], dim=1)
-    atom_mask = F.pad(torch.ones(count, dtype=torch.bool), (0, pad))[None]
-    positions = F.pad(features["ref_pos"], (0, 0, 0, pad))[None]
-    space = F.pad(features["ref_space_uid"].long(), (0, pad), value=-1)[None]
-    keys = windows.key_index(atom_mask, config.queries, config.keys, inside=inside)
-    return dict(
-        atom_mask=atom_mask,
-        atom_features=F.pad(atom_features, (0, 0, 0, pad))[None],
-        key_index=keys,
-        atompair_features=windows.atompair_features(positions, space, keys),
-    )
-
-
-def tokens_of(features: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    names = ("residue_index", "token_index", "asym_id", "entity_id", "sym_id")
-    tokens = {name: features[name].long()[None] for name in names}
-    count = len(features["residue_index"])
-    return tokens | dict(
-        token_mask=torch.ones(1, count, dtype=torch.bool),
-        restype=features["restype"].argmax(dim=-1)[None],
-        token_features=torch.cat([features["profile"], features["deletion_mean"][:, None]], dim=-1)[None],
-        token_bonds=features["token_bonds"].float()[None],
-        molecule_type=torch.zeros(1, count, 5, dtype=torch.bool),
-        centre_atom=torch.full((1, count), -1),
-        frame_atoms=torch.full((1, count, 3), -1),
-    )
-
-
-def template_features(features, aatype, beta_mask, frame_mask, same_chain: Tensor) -> Tensor:
-    """All 108 template features, zero between chains where they should be."""
-    n = aatype.shape[1]
-    parts = [
-        features["template_distogram"] * same_chain[..., None],
-        (beta_mask * same_chain)[..., None],
-        aatype[:, None].expand(-1, n, -1, -1),
-        aatype[:, :, None].expand(-1, -1, n, -1),
-        features["template_unit_vector"] * same_chain[..., None],
-        (frame_mask * same_chain)[..., None],
-    ]
-    return torch.cat([part.float() for part in parts], dim=-1)[None]
-
-
-def protenix_batch(features: Mapping[str, Tensor], network: Network) -> FeatureBatch:
-    element = F.one_hot((features["ref_element"].argmax(dim=-1) + 1) % 128, 128).float()
-    atoms = atoms_of(network, features, element, inside=False)
-    count, pad = len(features["ref_pos"]), atoms["atom_mask"].shape[1] - len(features["ref_pos"])
-    present = F.pad(features["ref_mask"], (0, pad))[None, :, None]
-    atoms["atom_features"] = atoms["atom_features"] * present
-    to_token = F.pad(features["atom_to_token_idx"].long(), (0, pad), value=-1)[None]
-    representative = torch.nonzero(features["distogram_rep_atom_mask"]).flatten()[None]
-    same_chain = (features["asym_id"][:, None] == features["asym_id"][None]).float()
-    templates = None
-    if "template_aatype" in features:
-        aatype = F.one_hot(features["template_aatype"], 32)
-        masks = features["template_pseudo_beta_mask"], features["template_backbone_frame_mask"]
-        pairs = template_features(features, aatype, *masks, same_chain)
-        templates = DenseTemplates(pairs, torch.ones(1, pairs.shape[1], dtype=torch.bool))
-    extra = {}
-    if "esm_token_embedding" in features:
-        extra["token_embedding"] = features["esm_token_embedding"][None]
-    if "constraint_feature.pocket" in features:
-        names = ("pocket", "contact", "contact_atom")
-        extra["constraints"] = torch.cat([features[f"constraint_feature.{name}"] for name in names], dim=-1)[None]
-        extra["substructure"] = features["constraint_feature.substructure"][None].float()
-    return FeatureBatch(
-        **tokens_of(features),
-        **atoms,
-        atom_to_token=to_token,
-        atom_slot=F.pad(features["atom_to_tokatom_idx"].long(), (0, pad))[None],
-        distogram_atom=representative,
-        msa=msa_of(features, features["msa"], torch.ones_like(features["msa"], dtype=torch.bool)),
-        templates=templates,
-        extra=extra,
-    )
-
-
-def msa_of(features: Mapping[str, Tensor], rows: Tensor, mask: Tensor) -> Msa:
-    deletions = torch.stack([features["has_deletion"], features["deletion_value"]], dim=-1)
-    return Msa(rows.long()[None], deletions.float()[None], mask[None])
-
-
-def openfold_batch(features: Mapping[str, Tensor], network: Network) -> FeatureBatch:
-    element = F.pad(features["ref_element"].float(), (1, 128 - 119 - 1))
-    atoms = atoms_of(network, features, element, inside=True)
-    pad = atoms["atom_mask"].shape[1] - len(features["ref_pos"])
-    to_token = features["atom_to_token_index"].long()
-    slot = torch.arange(len(to_token)) - features["start_atom_index"].long()[to_token]
-    same_chain = (features["asym_id"][:, None] == features["asym_id"][None]).float()
-    square = lambda mask: mask[:, :, None] * mask[:, None]  # noqa: E731
-    masks = square(features["template_pseudo_beta_mask"]), square(features["template_backbone_frame_mask"])
-    pairs = template_features(features, features["template_restype"], *masks, same_chain)
-    extra = {"cyclic": features["cyclic_mask"].bool()[None]} if "cyclic_mask" in features else {}
-    return FeatureBatch(
-        **tokens_of(features),
-        **atoms,
-        atom_to_token=F.pad(to_token, (0, pad), value=-1)[None],
-        atom_slot=F.pad(slot, (0, pad))[None],
-        distogram_atom=openfold_representatives(features)[None],
-        msa=msa_of(features, features["msa"].argmax(dim=-1), features["msa_mask"].bool()),
-        templates=DenseTemplates(pairs, torch.ones(1, pairs.shape[1], dtype=torch.bool)),
-        extra=extra,
-    )
-
-
-def openfold_representatives(features: Mapping[str, Tensor]) -> Tensor:
-    """CB (CA of GLY), C4 of purines, C2 of pyrimidines, the atom of an atomised token; atom 0 for an unknown nucleotide."""
-    codes = features["ref_atom_name_chars"].argmax(dim=-1)
-    names = ["".join(chr(code + 32) for code in row).strip() for row in codes.tolist()]
-    restypes = features["restype"].argmax(dim=-1).tolist()
-    wanted = dict.fromkeys(range(21), "CB") | {7: "CA"}
-    wanted |= dict.fromkeys((21, 22, 26, 27), "C4") | dict.fromkeys((23, 24, 28, 29), "C2")
-    chosen = []
-    for token, start in enumerate(features["start_atom_index"].tolist()):
-        count = int(features["num_atoms_per_token"][token])
-        inside = names[start : start + count]
-        name = wanted.get(restypes[token])
-        at = start + inside.index(name) if name in inside else 0
-        chosen.append(start if features["is_atomized"][token] else at)
-    return torch.tensor(chosen)
 
 
 def whole(output):

@@ -1,13 +1,17 @@
 """One comparison with a reference, and the tools to collect what is compared."""
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
+from alphafold3_pytorch.weights.readers import read
+
 LIMIT, TRAJECTORY_LIMIT = 1e-4, 1e-3  # of the reference's standard deviation
+WIDTH = 86  # of the column of names
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,36 @@ class Stage:
         floor = "-" if self.floor is None else f"{self.floor:.1e}"
         numbers = f"{self.error:12.2e}{self.error / self.deviation:12.2e}{self.limit:9.0e}{floor:>13}"
         shapes = "" if self.ours.shape == self.reference.shape else f"  {[*self.ours.shape]} {[*self.reference.shape]}"
-        return f"{verdict:6}{self.name:58}{numbers}{shapes}"
+        return f"{verdict:6}{self.name:{WIDTH}}{numbers}{shapes}"
+
+
+def each(
+    name: str, ours: Tensor, reference: Tensor, limit: float = LIMIT, floor: float | None = None
+) -> Iterator[Stage]:
+    """One stage per entry of the leading axis, each judged by its own deviation."""
+    if len(ours) != len(reference):
+        yield Stage(name, ours, reference, limit, floor)
+        return
+    for i, (value, target) in enumerate(zip(ours, reference, strict=True)):
+        yield Stage(f"{name}/{i}", value, target, limit, floor)
+
+
+def even(levels: Tensor) -> Tensor:
+    """Noise levels on the scale on which they are evenly spaced, so that the last count as much as the first."""
+    return levels.double() ** (1 / 7)
+
+
+def load_any(folder: Path, name: str, optional: bool = False) -> dict[str, Tensor]:
+    """Arrays of a case by the name of their file, whatever its container."""
+    found = [path for suffix in ("safetensors", "bin.zst", "pt") if (path := folder / f"{name}.{suffix}").exists()]
+    if not found and not optional:
+        raise ValueError(f"{folder} is not a case directory: it has no {name}.safetensors")
+    return dict(read(found[0]).tensors) if found else {}
+
+
+def load_json(path: Path) -> dict[str, Any]:
+    """What a JSON file holds, nothing if there is none."""
+    return json.loads(path.read_text()) if path.exists() else {}
 
 
 class Recorder:

@@ -1,6 +1,7 @@
 """Component: one chemical component (a residue, a ligand, an ion) with its atoms and bonds, and its mmCIF form."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -32,7 +33,7 @@ class Component:
     name: str = ""
     modified: str = ""  # date of the last change, ISO
     uncharted: bool = False  # the dictionary leaves the charge of some atom open
-    smiles: str = ""  # of a ligand that was given as SMILES
+    mol: Any = None  # an RDKit molecule with the same atoms, of a ligand that was given as one
     index: dict[str, int] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -142,8 +143,3 @@ def _bonds(block: cif.Block, code: str, index: dict[str, int]) -> tuple[np.ndarr
     flags = [flag == "Y" for flag in block.column("chem_comp_bond", "pdbx_aromatic_flag", "N")]
     pairs = [(index[a], index[b]) for a, b in zip(*ends, strict=True)]
     return np.array(pairs, np.int32), np.array([ORDERS[order] for order in orders], np.int8), np.array(flags, bool)
-
-
-def renamed(component: Component, code: str) -> Component:
-    """The same component under another code."""
-    return replace(component, code=code)

@@ -43,7 +43,7 @@ class AttentionPairBias(nn.Module):
     def forward(
         self, single: Float[Tensor, "b n c"], pair: Float[Tensor, "b n n cz"], mask: Bool[Tensor, "b n"] | None = None
     ) -> Float[Tensor, "b n c"]:
-        bias = add_mask(self.pair_bias(self.norm_pair(pair)).permute(0, 3, 1, 2), mask)
+        bias = add_mask(ops.channels_first(self.pair_bias.weight, self.norm_pair(pair)), mask)
         x = self.norm(single)
         q, k, v = (split_heads(part, self.heads)[:, None] for part in (self.q(x), *self.kv(x).chunk(2, dim=-1)))
         attended = merge_heads(ops.attention(q, k, v, bias[:, None]))[:, 0]
@@ -65,9 +65,9 @@ class PairBias(nn.Module):
         self.weight = nn.Parameter(torch.randn(depth, heads, dim_pair) * dim_pair**-0.5)
 
     def forward(self, pair: Float[Tensor, "*b q l c"]) -> list[Float[Tensor, "*b h q l"]]:
-        weight = self.weight * self.scale[:, None]
-        bias = self.norm(pair) @ weight.flatten(0, 1).T
-        return list(bias.movedim(-1, -3).unflatten(-3, (len(weight), self.heads)).unbind(-4))
+        weight = (self.weight * self.scale[:, None]).flatten(0, 1)
+        bias = ops.channels_first(weight, self.norm(pair))
+        return list(bias.unflatten(-3, (-1, self.heads)).unbind(-4))
 
 
 class ConditionedAttention(nn.Module):

@@ -3,6 +3,7 @@
 import torch
 from torch import nn
 
+from alphafold3_pytorch import ops
 from alphafold3_pytorch.nn.attention import add_mask
 from alphafold3_pytorch.nn.primitives import LayerNorm, Linear
 from alphafold3_pytorch.shapes import Bool, Float, Tensor
@@ -26,12 +27,12 @@ class OuterProductMean(nn.Module):
         weight = mask.to(left.dtype)
         count = torch.einsum("bsi,bsj->bij", weight, weight)[..., None] + self.eps
         rows = max(1, self.chunk // max(1, left.shape[0] * left.shape[2] * self.hidden**2))
-        right = right.flatten(2)  # b s (n d)
+        right = right.flatten(2).transpose(1, 2).contiguous()
         sums = [self.outer(part, right) for part in left.split(rows, dim=2)]
         return torch.cat(sums, dim=1) / count
 
-    def outer(self, left: Float[Tensor, "b s r c"], right: Float[Tensor, "b s nd"]) -> Float[Tensor, "b r n cz"]:
-        products = left.flatten(2).transpose(1, 2) @ right
+    def outer(self, left: Float[Tensor, "b s r c"], right: Float[Tensor, "b nd s"]) -> Float[Tensor, "b r n cz"]:
+        products = ops.product(left.flatten(2).transpose(1, 2), right)
         products = products.unflatten(2, (-1, self.hidden)).unflatten(1, (-1, self.hidden))  # b r c n d
         return self.out(products.transpose(2, 3).flatten(3))
 

@@ -5,6 +5,9 @@ from typing import Literal
 
 from torch import nn
 
+from alphafold3_pytorch import ops
+from alphafold3_pytorch.shapes import Float, Tensor
+
 Init = Literal["default", "relu", "gate", "zero"]
 
 
@@ -27,6 +30,9 @@ class Linear(nn.Linear):
             nn.init.zeros_(self.weight)
         if self.bias is not None:
             nn.init.constant_(self.bias, self.bias_init)
+
+    def forward(self, input: Float[Tensor, "*b c"]) -> Float[Tensor, "*b d"]:
+        return ops.linear(input, self.weight, self.bias)
 
 
 class LayerNorm(nn.LayerNorm):

@@ -145,6 +145,6 @@ class AtomTransformer(nn.Module):
     def around(self, x: Float[Tensor, "b k m c"], index: Int[Tensor, "b w l"]) -> Float[Tensor, "b k w l c"]:
         """The keys of each window; absent ones are zero, or anything if they are masked."""
         flat = index.clamp(min=0).flatten(1)
-        taken = torch.stack([atoms.index_select(1, atom) for atoms, atom in zip(x, flat, strict=True)])
-        taken = taken.unflatten(2, index.shape[1:])
+        rows = [atoms.index_select(1, atom) for atoms, atom in zip(x, flat, strict=True)]
+        taken = (torch.stack(rows) if len(rows) > 1 else rows[0][None]).unflatten(2, index.shape[1:])
         return taken if self.mask_keys else taken.masked_fill((index < 0)[:, None, ..., None], 0)

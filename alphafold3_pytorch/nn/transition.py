@@ -17,4 +17,9 @@ class Transition(nn.Module):
         self.out = Linear(factor * dim, dim, init="zero")
 
     def forward(self, x: Float[Tensor, "*b c"]) -> Float[Tensor, "*b c"]:
+        if x.ndim < 4:
+            return self.update(x)
+        return ops.in_rows(self.update, x, width=self.project.out_features)
+
+    def update(self, x: Float[Tensor, "*b c"]) -> Float[Tensor, "*b c"]:
         return self.out(ops.swiglu(self.project(self.norm(x))))

@@ -1,5 +1,6 @@
 """Triangle updates of the pair representation."""
 
+from functools import partial
 from typing import Literal
 
 import torch
@@ -25,15 +26,24 @@ class TriangleMultiplication(nn.Module):
     def forward(
         self, pair: Float[Tensor, "b n n c"], mask: Bool[Tensor, "b n"] | None = None
     ) -> Float[Tensor, "b n n c"]:
-        x = self.norm_in(pair)
-        flat = x.flatten(1, 2).transpose(1, 2)  # channels first: the product below needs one matrix per channel
-        sides = torch.matmul(self.gate.weight, flat).sigmoid() * torch.matmul(self.project.weight, flat)
-        sides = sides.unflatten(-1, pair.shape[1:3])
-        if mask is not None:
-            sides = sides * (mask[:, None, :, None] & mask[:, None, None, :])
+        width = self.project.out_features
+        sides = ops.in_rows(partial(self.sides, columns=mask), pair, mask, width=width, out_axis=2)
         left, right = sides.chunk(2, dim=1)
         update = ops.triangle_multiplication(left, right, self.mix).permute(0, 2, 3, 1)
-        return self.out(self.norm_out(update)) * self.out_gate(x).sigmoid()
+        return ops.in_rows(self.finish, update, pair, width=width)
+
+    def sides(
+        self, pair: Float[Tensor, "b r n c"], rows: Bool[Tensor, "b r"] | None, columns: Bool[Tensor, "b n"] | None
+    ) -> Float[Tensor, "b d r n"]:
+        """Left and right factors of some rows, channels first: the product needs one matrix per channel."""
+        x = self.norm_in(pair)
+        sides = ops.channels_first(self.gate.weight, x).sigmoid() * ops.channels_first(self.project.weight, x)
+        if rows is None or columns is None:
+            return sides
+        return sides * (rows[:, None, :, None] & columns[:, None, None])
+
+    def finish(self, update: Float[Tensor, "b r n d"], pair: Float[Tensor, "b r n c"]) -> Float[Tensor, "b r n c"]:
+        return self.out(self.norm_out(update)) * self.out_gate(self.norm_in(pair)).sigmoid()
 
 
 class TriangleAttention(nn.Module):
@@ -63,15 +73,14 @@ class TriangleAttention(nn.Module):
     def forward(
         self, pair: Float[Tensor, "b n n c"], mask: Bool[Tensor, "b n"] | None = None
     ) -> Float[Tensor, "b n n c"]:
-        x = self.norm(pair.transpose(1, 2) if self.ending else pair)
-        update = self.attend(x, add_mask(self.bias(x), mask), mask)
+        x = ops.in_rows(self.norm, pair.transpose(1, 2) if self.ending else pair, width=pair.shape[-1])
+        bias = ops.channels_first(self.pair_bias.weight, x)
+        bias = add_mask(bias.transpose(-1, -2).contiguous() if self.swap_bias else bias, mask)
+        update = ops.in_rows(partial(self.attend, bias), x, mask, width=self.qkv.out_features)
         return update.transpose(1, 2) if self.ending else update
 
-    def bias(self, x: Float[Tensor, "b n n c"]) -> Float[Tensor, "b h n n"]:
-        return self.pair_bias(x).permute((0, 3, 2, 1) if self.swap_bias else (0, 3, 1, 2))
-
     def attend(
-        self, x: Float[Tensor, "b r n c"], bias: Float[Tensor, "b h n n"], rows: Bool[Tensor, "b r"] | None = None
+        self, bias: Float[Tensor, "b h n n"], x: Float[Tensor, "b r n c"], rows: Bool[Tensor, "b r"] | None = None
     ) -> Float[Tensor, "b r n c"]:
         """Attention within each of `r` rows, which share one bias; an absent row has no key and averages its values."""
         q, k, v = (split_heads(part, self.heads) for part in self.qkv(x).chunk(3, dim=-1))

@@ -2,6 +2,18 @@
 
 from alphafold3_pytorch.ops.attention import attention, window_attention
 from alphafold3_pytorch.ops.elementwise import modulate, swiglu
+from alphafold3_pytorch.ops.linear import channels_first, linear, product
+from alphafold3_pytorch.ops.rows import in_rows
 from alphafold3_pytorch.ops.triangle import triangle_multiplication
 
-__all__ = ["attention", "modulate", "swiglu", "triangle_multiplication", "window_attention"]
+__all__ = [
+    "attention",
+    "channels_first",
+    "in_rows",
+    "linear",
+    "modulate",
+    "product",
+    "swiglu",
+    "triangle_multiplication",
+    "window_attention",
+]

@@ -28,6 +28,7 @@ from alphafold3_pytorch.weights.alphafold3_blocks import (
     pairformer_block,
     transformer_block,
 )
+from alphafold3_pytorch.weights.records import IDENTIFIER
 from alphafold3_pytorch.weights.rules import COLUMN, ROW, Ignore, Op, Part, Rule, Rulebook, columns, permute, rule
 from alphafold3_pytorch.weights.sizes import Sizes
 
@@ -38,14 +39,13 @@ TEMPLATE = f"{EVO}/template_embedding/single_template_embedding"
 TEMPLATE_STACK = f"{TEMPLATE}/__layer_stack_no_per_layer/template_embedding_iteration"
 CONFIDENCE = f"{JUDGE}/__layer_stack_no_per_layer/confidence_pairformer"
 TOKENS = f"{HEAD}/transformer"
-IDENTIFIER = "__meta__/__identifier__"
 # Our residue classes in theirs: 20 amino acids, unknown, A G C U, unknown, DA DG DC DT, unknown, gap.
 RESIDUES = (*range(21), 22, 23, 24, 25, 30, 26, 27, 28, 29, 30, 21)
 CLASSES = 31
 
 
 def recognises(keys: Collection[str]) -> bool:
-    return f"{EVO}/left_single/weights" in keys
+    return any(key.startswith("diffuser/") for key in keys)
 
 
 def fourier_constants() -> tuple[Tensor, Tensor]:
@@ -297,7 +297,8 @@ def rulebook(config: NetworkConfig) -> Rulebook:
 
 
 def ignored(config: NetworkConfig) -> list[Ignore]:
-    return [*_last_row_update(config.msa, config.dim_pair), *_first_copies(config.atoms), _identifier()]
+    identifier = Ignore(IDENTIFIER, "the identifier of the parameter release", optional=True)
+    return [*_last_row_update(config.msa, config.dim_pair), *_first_copies(config.atoms), identifier]
 
 
 def _last_row_update(config: MsaConfig, dim_pair: int) -> list[Ignore]:
@@ -336,8 +337,3 @@ def _first_copies(config: AtomConfig) -> list[Ignore]:
     prefixes = f"{EVO}_conditioning_", f"{HEAD}/diffusion_"
     keys = {f"{prefix}{name}/weights": width for prefix in prefixes for name, width in widths.items()}
     return [Ignore(key, reason, (width, config.dim_pair)) for key, width in keys.items()]
-
-
-def _identifier() -> Ignore:
-    fill = torch.zeros(64, dtype=torch.uint8)
-    return Ignore(IDENTIFIER, "the identifier of the parameter release", fill=fill, optional=True)

@@ -70,7 +70,7 @@ ALPHAFOLD3 = Family(
     rulebook=alphafold3.rulebook,
     models=(Published("alphafold3", 368_384_538, ("af3.bin.zst",)),),
     suffixes=(".bin.zst", ".bin"),
-    write=write_records,
+    write=lambda path, tensors, identifier: write_records(path, tensors, identifier or "alphafold3-pytorch"),
 )
 PROTENIX = Family(
     name="protenix",
@@ -185,7 +185,7 @@ def _stranger(shapes: Mapping[str, Shape]) -> str:
     for program, starts in FOREIGN.items():
         if any(key.startswith(starts) for key in shapes):
             return f"holds weights of {program}, which are not read; known are {known}"
-    some = ", ".join(list(shapes)[:3]) or "none"
+    some = ", ".join(list(shapes)[:2])
     return f"holds weights of no known family (its arrays: {some}, ...); known are {known}"
 
 
@@ -259,12 +259,12 @@ def reasons_against(config: NetworkConfig, family: Family) -> list[str]:
     target, rulebook = native.shapes_of_network(config), family.rulebook(config)
     filled = {rule.target for rule in rulebook.rules} | set(rulebook.constants)
     reasons = [f"no place for {name}" for name in sorted(set(target) - filled)]
-    reasons += [f"without {name}" for name in sorted(filled - set(target))]
+    reasons += [f"it has no {name}" for name in sorted(filled - set(target))]
     if reasons or family is NATIVE:
         return reasons
-    with torch.device("meta"):
-        arrays = rulebook.export({name: torch.empty(shape) for name, shape in target.items()})
     try:
+        with torch.device("meta"):
+            arrays = rulebook.export({name: torch.empty(shape) for name, shape in target.items()})
         return differences(family.config(Sizes(shapes_of(arrays))), config)
     except ValueError as error:
         return [str(error)]

@@ -1,6 +1,7 @@
 """Our own files: safetensors under our parameter names, the config and the origin of the weights in the metadata."""
 
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -35,6 +36,7 @@ def config(sizes: Sizes) -> NetworkConfig:
     return configs.from_json(metadata["config"])
 
 
+@lru_cache(maxsize=4)
 def shapes_of_network(config: NetworkConfig) -> dict[str, Shape]:
     """Every parameter and buffer of a network, without making it."""
     with torch.device("meta"):

@@ -21,6 +21,7 @@ from alphafold3_pytorch.weights.atomic import replacing
 
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 IDENTIFIER = "__meta__/__identifier__"
+HEX = "hex:"  # begins an identifier that is not text
 DTYPES = {
     name: getattr(torch, name)
     for name in ("float32", "bfloat16", "float16", "float64", "uint8", "int8", "int16", "int32", "int64", "bool")
@@ -205,7 +206,11 @@ def text_of(identifier: Tensor) -> str:
     try:
         return raw.decode()
     except UnicodeDecodeError:
-        return raw.hex()
+        return HEX + raw.hex()
+
+
+def bytes_of(identifier: str) -> bytes:
+    return bytes.fromhex(identifier.removeprefix(HEX)) if identifier.startswith(HEX) else identifier.encode()
 
 
 def write_records(path: Path, tensors: Mapping[str, Tensor], identifier: str = "") -> None:
@@ -222,7 +227,7 @@ def write_stream(
     file: BinaryIO | zstandard.ZstdCompressionWriter, tensors: Mapping[str, Tensor], identifier: str
 ) -> None:
     if identifier:
-        write_record(file, IDENTIFIER, torch.tensor(list(identifier.encode()), dtype=torch.uint8))
+        write_record(file, IDENTIFIER, torch.tensor(list(bytes_of(identifier)), dtype=torch.uint8))
     for key, tensor in tensors.items():
         write_record(file, key, tensor)
 

@@ -24,6 +24,10 @@ from alphafold3_pytorch.shapes import Tensor
 Shape = tuple[int, ...]
 
 
+class WeightsError(ValueError):
+    """A checkpoint that does not fit: says which keys, and what was expected."""
+
+
 class Op(NamedTuple):
     """A reversible rearrangement: `export(load(x))` is x."""
 
@@ -100,7 +104,11 @@ class Rule:
 
     def export(self, tensor: Tensor) -> list[tuple[Part, Tensor]]:
         tensor = self.op.export(tensor)
-        pieces = tensor.split(list(self.sizes) or tensor.shape[self.dim] // len(self.parts), dim=self.dim)
+        width = tensor.shape[self.dim] if self.sizes or self.parts[1:] else 0
+        sizes = list(self.sizes) or [width // len(self.parts)] * len(self.parts)
+        if sum(sizes) != width:
+            raise WeightsError(f"{self.target} {list(tensor.shape)} is not made of parts of {sizes}")
+        pieces = tensor.split(sizes, dim=self.dim) if self.parts[1:] else (tensor,)
         return [(part, part.op.export(piece)) for part, piece in zip(self.parts, pieces, strict=True)]
 
 
@@ -110,7 +118,10 @@ def rule(target: str, *parts: Part | str, **options) -> Rule:
 
 @dataclass(frozen=True)
 class Ignore:
-    """An array of theirs that no forward pass reads. It is written back as `fill`, zeros unless given."""
+    """An array of theirs that no forward pass reads. It is written back as `fill`, zeros unless given.
+
+    One that is optional need not be there, and is written only if it has a `fill`.
+    """
 
     key: str
     reason: str
@@ -137,10 +148,6 @@ class Ignored(NamedTuple):
     reason: str
     arrays: int
     values: int
-
-
-class WeightsError(ValueError):
-    """A checkpoint that does not fit: says which keys, and what was expected."""
 
 
 @dataclass(frozen=True)
@@ -257,6 +264,8 @@ class Rulebook:
             for part, tensor in rule.export(state[rule.target]):
                 pieces.setdefault(part.key, {})[part.index] = tensor
         for ignore in self.ignores:
+            if ignore.optional and ignore.fill is None:
+                continue
             siblings = pieces.setdefault(ignore.key, {})
             fill = torch.zeros(ignore.shape) if ignore.fill is None else ignore.fill
             siblings[ignore.index] = torch.zeros_like(next(iter(siblings.values()))) if siblings else fill

@@ -7,8 +7,8 @@ import torch
 
 from alphafold3_pytorch import Alphafold3
 from alphafold3_pytorch.features.tensors import feature_batch
-from alphafold3_pytorch.models.memory import chunk_pair_blocks
 from alphafold3_pytorch.models.sampler import RandomDraws, noise_schedule
+from alphafold3_pytorch.ops.rows import row_budget
 from tests.synthetic import collate, complex_tensors, randomise, small_arguments, without
 
 CLOSE: dict[str, Any] = dict(atol=2e-5, rtol=1e-4)
@@ -103,14 +103,13 @@ def test_msa_rows_beyond_the_limit_keep_the_query(model):
     torch.testing.assert_close(chosen.rows[:, 0], msa.rows[:, 0])
 
 
-@pytest.mark.parametrize("rows", [1, 4, 100])
-def test_chunks_change_nothing(rows):
-    plain = randomise(Alphafold3(**small_arguments())).eval()
-    chunked = randomise(Alphafold3(**small_arguments())).eval()
-    chunk_pair_blocks(chunked.network, rows)
+@pytest.mark.parametrize("budget", [1, 2000, 2**40])
+def test_groups_of_rows_change_nothing(model, budget):
     tensors = collate([complex_tensors(7, seed=4), complex_tensors(4, seed=5)])
-    for ours, theirs in zip(outputs(chunked, tensors, [1, 2])[1], outputs(plain, tensors, [1, 2])[1], strict=True):
-        torch.testing.assert_close(ours, theirs, **CLOSE)
+    expected = outputs(model, tensors, [1, 2])[1]
+    with row_budget(budget):
+        for ours, theirs in zip(outputs(model, tensors, [1, 2])[1], expected, strict=True):
+            torch.testing.assert_close(ours, theirs, **CLOSE)
 
 
 CHECKPOINTS = [f"checkpoint_{name}" for name in ("input_embedding", "trunk_pairformer", "distogram_head")]
