@@ -21,6 +21,37 @@ if TYPE_CHECKING:
     from alphafold3_pytorch.features.batch import Labels as Labels
     from alphafold3_pytorch.features.batch import Msa as Msa
     from alphafold3_pytorch.features.batch import Templates as Templates
+    from alphafold3_pytorch.models.config import NetworkConfig as NetworkConfig
+    from alphafold3_pytorch.models.diffusion import DiffusionConditioning as DiffusionConditioning
+    from alphafold3_pytorch.models.diffusion import DiffusionModule as DiffusionModule
+    from alphafold3_pytorch.models.network import Network as Network
+    from alphafold3_pytorch.models.trunk import InputFeatureEmbedder as InputFeatureEmbedder
+    from alphafold3_pytorch.models.trunk import MSAModule as MSAModule
+    from alphafold3_pytorch.models.trunk import PairformerStack as PairformerStack
+    from alphafold3_pytorch.nn.adaptive import AdaptiveLayerNorm as AdaptiveLayerNorm
+    from alphafold3_pytorch.nn.adaptive import ConditionedTransition as ConditionedTransition
+    from alphafold3_pytorch.nn.attention import AttentionPairBias as AttentionPairBias
+    from alphafold3_pytorch.nn.embed import FourierEmbedding as FourierEmbedding
+    from alphafold3_pytorch.nn.embed import RelativePositionEncoding as RelativePositionEncoding
+    from alphafold3_pytorch.nn.heads import ConfidenceHead as ConfidenceHead
+    from alphafold3_pytorch.nn.heads import DistogramHead as DistogramHead
+    from alphafold3_pytorch.nn.msa import MSAPairWeightedAveraging as MSAPairWeightedAveraging
+    from alphafold3_pytorch.nn.msa import OuterProductMean as OuterProductMean
+    from alphafold3_pytorch.nn.templates import TemplateEmbedder as TemplateEmbedder
+    from alphafold3_pytorch.nn.transformer import AtomTransformer as AtomTransformer
+    from alphafold3_pytorch.nn.transformer import DiffusionTransformer as DiffusionTransformer
+    from alphafold3_pytorch.nn.transition import Transition as Transition
+    from alphafold3_pytorch.nn.triangle import TriangleAttention as TriangleAttention
+    from alphafold3_pytorch.nn.triangle import TriangleMultiplication as TriangleMultiplication
+    from alphafold3_pytorch.structure.geometry import CentreRandomAugmentation as CentreRandomAugmentation
+    from alphafold3_pytorch.structure.geometry import ComputeAlignmentError as ComputeAlignmentError
+    from alphafold3_pytorch.structure.geometry import ExpressCoordinatesInFrame as ExpressCoordinatesInFrame
+    from alphafold3_pytorch.structure.geometry import RigidFrom3Points as RigidFrom3Points
+    from alphafold3_pytorch.structure.geometry import RigidFromReference3Points as RigidFromReference3Points
+    from alphafold3_pytorch.structure.geometry import WeightedRigidAlign as WeightedRigidAlign
+    from alphafold3_pytorch.train.lddt import SmoothLDDTLoss as SmoothLDDTLoss
+    from alphafold3_pytorch.train.losses import LossBreakdown as LossBreakdown
+    from alphafold3_pytorch.train.losses import LossConfig as LossConfig
 
 
 def _public_names() -> dict[str, str]:
