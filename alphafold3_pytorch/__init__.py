@@ -16,11 +16,24 @@ if TYPE_CHECKING:
     from alphafold3_pytorch.alphafold3 import Alphafold3 as Alphafold3
     from alphafold3_pytorch.alphafold3 import Alphafold3Logits as Alphafold3Logits
     from alphafold3_pytorch.alphafold3 import ConfidenceHeadLogits as ConfidenceHeadLogits
+    from alphafold3_pytorch.features.atom_batch import (
+        alphafold3_inputs_to_batched_atom_input as alphafold3_inputs_to_batched_atom_input,
+    )
+    from alphafold3_pytorch.features.atom_batch import (
+        collate_inputs_to_batched_atom_input as collate_inputs_to_batched_atom_input,
+    )
+    from alphafold3_pytorch.features.atom_batch import maybe_transform_to_atom_input as maybe_transform_to_atom_input
+    from alphafold3_pytorch.features.atom_batch import maybe_transform_to_atom_inputs as maybe_transform_to_atom_inputs
+    from alphafold3_pytorch.features.atom_batch import register_input_transform as register_input_transform
     from alphafold3_pytorch.features.batch import DenseTemplates as DenseTemplates
     from alphafold3_pytorch.features.batch import FeatureBatch as FeatureBatch
     from alphafold3_pytorch.features.batch import Labels as Labels
     from alphafold3_pytorch.features.batch import Msa as Msa
     from alphafold3_pytorch.features.batch import Templates as Templates
+    from alphafold3_pytorch.inputs.alphafold3_input import Alphafold3Input as Alphafold3Input
+    from alphafold3_pytorch.inputs.alphafold3_input import AtomInput as AtomInput
+    from alphafold3_pytorch.inputs.alphafold3_input import BatchedAtomInput as BatchedAtomInput
+    from alphafold3_pytorch.inputs.alphafold3_input import MoleculeInput as MoleculeInput
     from alphafold3_pytorch.models.config import NetworkConfig as NetworkConfig
     from alphafold3_pytorch.models.diffusion import DiffusionConditioning as DiffusionConditioning
     from alphafold3_pytorch.models.diffusion import DiffusionModule as DiffusionModule

@@ -12,7 +12,9 @@ from torch import nn
 
 from alphafold3_pytorch import __version__
 from alphafold3_pytorch.features import tensors as tensor_door
+from alphafold3_pytorch.features.atom_batch import alphafold3_inputs_to_batched_atom_input
 from alphafold3_pytorch.features.batch import FeatureBatch, Labels
+from alphafold3_pytorch.inputs.alphafold3_input import Alphafold3Input
 from alphafold3_pytorch.models.config import NetworkConfig, config_from_dict
 from alphafold3_pytorch.models.kwargs import network_config, unknown_names
 from alphafold3_pytorch.models.memory import recompute_blocks
@@ -240,6 +242,17 @@ class Alphafold3(nn.Module):
         resolution_range = min_conf_resolution, max_conf_resolution
         breakdown = self.loss(batch, labels, trunk, options, given, num_rollout_steps, resolution_range).mean()
         return (breakdown.total_loss, breakdown) if return_loss_breakdown else breakdown.total_loss
+
+    def forward_with_alphafold3_inputs(self, inputs: Alphafold3Input | Sequence[Alphafold3Input], **options: Any):
+        """The same from sequences and ligands; `options` are those of `forward`."""
+        atoms = self.config.atoms
+        batched = alphafold3_inputs_to_batched_atom_input(
+            inputs,
+            dim_atom_inputs=atoms.features,
+            atoms_per_window=atoms.queries,
+            num_molecule_mods=self.config.modifications,
+        )
+        return self(**batched.model_forward_dict(), **options)
 
     @property
     def sizes(self) -> dict[str, int]:

@@ -7,9 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from alphafold3_pytorch.features import windows
 from alphafold3_pytorch.features.atom_input import to_atom_input
 from alphafold3_pytorch.features.molecule_input import molecule_input_to_atom_input
+from alphafold3_pytorch.features.tensors import windowed
+from alphafold3_pytorch.features.windows import key_index
 from alphafold3_pytorch.inputs.alphafold3_input import (
     Alphafold3Input,
     AtomInput,
@@ -65,7 +66,8 @@ def collate_inputs_to_batched_atom_input(
         raise ValueError("there are no inputs to collate")
     if transform_to_atom_inputs:
         items = maybe_transform_to_atom_inputs(items, atoms_per_window=atoms_per_window, **options)
-    rows = [_windowed(_completed(item.dict()), atoms_per_window) for item in items]
+    rows = [_windowed(item.dict(), atoms_per_window) for item in items]
+    _complete_labels(rows)
     names = dict.fromkeys(name for row in rows for name in row)
     batch = {name: _stack(name, [row.get(name) for row in rows], int_pad_value) for name in names}
     return BatchedAtomInput(**batch)
@@ -80,12 +82,13 @@ def alphafold3_inputs_to_batched_atom_input(inputs: Any, **options: Any) -> Batc
 pdb_inputs_to_batched_atom_input = alphafold3_inputs_to_batched_atom_input
 
 
-def _completed(row: dict[str, Any]) -> dict[str, Any]:
-    """Says of every atom whether it has a position, for a batch in which only some inputs do."""
-    count = len(row["atom_inputs"])
-    if "missing_atom_mask" not in row:
-        row["missing_atom_mask"] = torch.full((count,), "atom_pos" not in row)
-    return row
+def _complete_labels(rows: list[dict[str, Any]]) -> None:
+    """Where only some inputs have positions, or name atoms without one, every input says which of its atoms have none."""
+    labelled = {"atom_pos" in row for row in rows}
+    if len(labelled) == 1 and not any("missing_atom_mask" in row for row in rows):
+        return
+    for row in rows:
+        row.setdefault("missing_atom_mask", torch.full((len(row["atom_inputs"]),), "atom_pos" not in row))
 
 
 def _windowed(row: dict[str, Any], queries: int) -> dict[str, Any]:
@@ -93,7 +96,8 @@ def _windowed(row: dict[str, Any], queries: int) -> dict[str, Any]:
     for name in ("atompair_inputs", "atompair_ids"):
         value = row.get(name)
         if value is not None and value.shape[0] == value.shape[1] == len(row["atom_inputs"]):
-            row[name] = windows.dense_to_windows(value[None], queries, 4 * queries)[0]
+            index = key_index(torch.ones(1, len(value), dtype=torch.bool), queries, 4 * queries)
+            row[name] = windowed(value[None], index, queries)[0]
         elif value is not None and value.shape[1:3] != (queries, 4 * queries):
             size = f"[windows, {queries}, {4 * queries}]"
             raise ValueError(f"{name} has shape {tuple(value.shape)}; it must be {size} or [atoms, atoms]")

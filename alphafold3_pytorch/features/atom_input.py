@@ -4,6 +4,7 @@ The way is that of every other input: job, structure, tokens, layout, reference 
 `atom_pos`.
 """
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -46,13 +47,21 @@ def alphafold3_input_to_tensors(
 ) -> Tensors:
     """Arguments of `Alphafold3.forward` for one complex, without a batch axis."""
     tokens = tokenize(build(inputs.to_job(), options.build), options)
-    layout = lay_out(tokens, options)
+    structure, layout, mols = tokens.structure, lay_out(tokens, options), molecules(tokens)
     positions = reference_positions(tokens, inputs.seed, options)
-    tensors = token_tensors(tokens, num_molecule_mods) | index_tensors(tokens, layout, options)
-    tensors["atom_inputs"] = atom_inputs(tokens, positions, dim_atom_inputs, inputs)
-    tensors["atompair_inputs"] = atompair_inputs(tokens, positions, atoms_per_window, inputs)
-    tensors |= kinds_of_atoms(tokens, atoms_per_window, inputs)
-    tensors |= single_sequence(tokens) | given_features(inputs) | ground_truth(tokens, inputs)
+    paper = lambda: atom_features(positions, structure.elements, structure.charges, structure.names)  # noqa: E731
+    space = tokens.space[tokens.atom_to_token]
+    sizes = [mol.GetNumAtoms() for mol in mols]
+    tensors = {
+        "atom_inputs": atom_inputs(mols, paper, dim_atom_inputs, inputs.extract_atom_feats_fn),
+        "atompair_inputs": atompair_inputs(mols, positions, space, atoms_per_window, inputs.extract_atompair_feats_fn),
+        **token_tensors(tokens, num_molecule_mods),
+        **index_tensors(tokens, layout, options),
+        **kinds_of_atoms(mols, structure.elements, atoms_per_window, inputs),
+        **single_sequence(tokens),
+        **given_features(inputs),
+        **ground_truth(sizes, inputs),
+    }
     check_lengths(tensors)
     return tensors
 
@@ -87,19 +96,21 @@ def index_tensors(tokens: Tokens, layout: Layout, options: FeatureOptions) -> Te
     }
 
 
-def atom_inputs(tokens: Tokens, positions: np.ndarray, width: int, inputs: FurtherInputs) -> Tensor:
+def atom_inputs(
+    mols: Sequence[Any], paper: Callable[[], np.ndarray], width: int, function: Callable[[Any], Tensor] | None
+) -> Tensor:
     """The caller's own features, the paper's 389, or formal charge, implicit and explicit valence."""
-    if inputs.extract_atom_feats_fn is not None:
-        features = own_atom_features(molecules(tokens), inputs.extract_atom_feats_fn)
+    if function is not None:
+        features = own_atom_features(mols, function)
         if features.shape[1] != width:
             raise ValueError(
                 f"extract_atom_feats_fn gives {features.shape[1]} features, but the model has dim_atom_inputs = {width}"
             )
         return features
     if width == ATOM_FEATURES:
-        return torch.from_numpy(atom_features(tokens, positions))
+        return torch.from_numpy(paper())
     if width == len(VALENCES):
-        return own_atom_features(molecules(tokens), valences)
+        return own_atom_features(mols, valences)
     raise ValueError(
         f"dim_atom_inputs = {width}: without extract_atom_feats_fn there are {ATOM_FEATURES} atom features (the paper's) "
         f"or {len(VALENCES)} ({', '.join(VALENCES)}); give the model one of these widths or pass your own function"
@@ -115,26 +126,26 @@ def molecules(tokens: Tokens) -> list[Any]:
     ]
 
 
-def atompair_inputs(tokens: Tokens, positions: np.ndarray, window: int, inputs: FurtherInputs) -> Tensor:
+def atompair_inputs(mols: Sequence[Any], positions: np.ndarray, space: np.ndarray, window: int, function: Any) -> Tensor:
     """[w q l 5] of the reference conformers, or the caller's own features."""
-    count, keys = len(tokens.structure), 4 * window
-    if inputs.extract_atompair_feats_fn is not None:
-        return own_pair_features(molecules(tokens), inputs.extract_atompair_feats_fn, count, window, keys)
+    count, keys = len(positions), 4 * window
+    if function is not None:
+        return own_pair_features(mols, function, count, window, keys)
     pad = -count % window
     points = F.pad(torch.from_numpy(positions), (0, 0, 0, pad))[None]
-    space = F.pad(torch.from_numpy(tokens.space[tokens.atom_to_token]), (0, pad), value=-1)[None]
-    index = windows.key_index(space >= 0, window, keys)
-    return windows.atompair_features(points, space, index)[0]
+    spaces = F.pad(torch.from_numpy(space), (0, pad), value=-1)[None]
+    index = windows.key_index(spaces >= 0, window, keys)
+    return windows.atompair_features(points, spaces, index)[0]
 
 
-def kinds_of_atoms(tokens: Tokens, window: int, inputs: FurtherInputs) -> Tensors:
+def kinds_of_atoms(mols: Sequence[Any], elements: np.ndarray, window: int, inputs: FurtherInputs) -> Tensors:
     """Numbers for the learned embeddings of elements and bonds, where they are asked for."""
     tensors: Tensors = {}
     if inputs.add_atom_ids:
-        tensors["atom_ids"] = atom_ids(tokens.structure.elements, inputs.custom_atoms)
+        tensors["atom_ids"] = atom_ids(elements, inputs.custom_atoms)
     if inputs.add_atompair_ids:
-        sizes = len(tokens.structure), window, 4 * window
-        tensors["atompair_ids"] = bond_ids(molecules(tokens), inputs.custom_bonds, inputs.directed_bonds, *sizes)
+        sizes = len(elements), window, 4 * window
+        tensors["atompair_ids"] = bond_ids(mols, inputs.custom_bonds, inputs.directed_bonds, *sizes)
     return tensors
 
 
@@ -164,17 +175,16 @@ def given_features(inputs: FurtherInputs) -> Tensors:
     return given
 
 
-def ground_truth(tokens: Tokens, inputs: FurtherInputs) -> Tensors:
-    """Labels, and which atoms have none."""
-    count = len(tokens.structure)
+def ground_truth(sizes: Sequence[int], inputs: FurtherInputs) -> Tensors:
+    """Labels, and which atoms have none; `sizes` are the atoms of each residue or ligand."""
+    count = sum(sizes)
     tensors: Tensors = {}
-    missing = missing_atoms(tokens, inputs.missing_atom_indices)
+    missing = missing_atoms(sizes, inputs.missing_atom_indices)
     if missing is not None:
         tensors["missing_atom_mask"] = missing
     if inputs.atom_pos is not None:
         tensors["atom_pos"] = positions_of(inputs.atom_pos, count)
-        resolved = torch.ones(count) if missing is None else (~missing).float()
-        tensors["resolved_labels"] = resolved.long()
+        tensors["resolved_labels"] = torch.ones(count).long() if missing is None else (~missing).long()
     for name in ("resolved_labels", "distance_labels"):
         if getattr(inputs, name) is not None:
             tensors[name] = torch.as_tensor(getattr(inputs, name))
@@ -187,25 +197,24 @@ def positions_of(given: Any, count: int) -> Tensor:
     """The caller's positions as one tensor [m 3]."""
     positions = given if isinstance(given, Tensor) else torch.cat([torch.as_tensor(part) for part in given])
     if positions.shape != (count, 3):
-        shape = f"{len(positions)} positions of shape {tuple(positions.shape[1:])}"
-        raise ValueError(f"atom_pos has {shape}, but the complex has {count} atoms; give ({count}, 3) or a list of parts")
+        shape = tuple(positions.shape)
+        raise ValueError(f"atom_pos has shape {shape}; the complex has {count} atoms: give ({count}, 3) or a list of parts")
     return positions.float()
 
 
-def missing_atoms(tokens: Tokens, given: Any) -> Tensor | None:
+def missing_atoms(sizes: Sequence[int], given: Sequence[Sequence[int] | None] | None) -> Tensor | None:
     """True for atoms that the caller says have no position."""
     if given is None:
         return None
-    residues = [atoms for _, _, atoms in tokens.structure.residues()]
-    if len(given) != len(residues):
-        raise ValueError(f"missing_atom_indices has {len(given)} entries for {len(residues)} residues and ligands")
-    missing = torch.zeros(len(tokens.structure), dtype=torch.bool)
-    for number, (atoms, places) in enumerate(zip(residues, given, strict=True)):
+    if len(given) != len(sizes):
+        raise ValueError(f"missing_atom_indices has {len(given)} entries for {len(sizes)} residues and ligands")
+    missing, start = torch.zeros(sum(sizes), dtype=torch.bool), 0
+    for number, (size, places) in enumerate(zip(sizes, given, strict=True)):
         for place in places or ():
-            if not 0 <= place < atoms.stop - atoms.start:
-                size = atoms.stop - atoms.start
+            if not 0 <= place < size:
                 raise ValueError(f"missing_atom_indices[{number}] has {place}, but that residue has {size} atoms")
-            missing[atoms.start + place] = True
+            missing[start + place] = True
+        start += size
     return missing
 
 

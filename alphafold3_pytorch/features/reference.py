@@ -80,16 +80,20 @@ def name_characters(names: np.ndarray) -> Int[np.ndarray, "m 4"]:
     return np.where(codes > 0, codes - 32, 0)
 
 
-def atom_features(tokens: Tokens, positions: Float[np.ndarray, "m 3"]) -> Float[np.ndarray, "m f"]:
+def atom_features(
+    positions: Float[np.ndarray, "m 3"],
+    elements: Int[np.ndarray, "m"],
+    charges: Int[np.ndarray, "m"],
+    names: np.ndarray,
+) -> Float[np.ndarray, "m f"]:
     """The paper's atom features side by side: position 3, mask 1, element 128, arcsinh(charge) 1, name 4 x 64."""
-    structure = tokens.structure
-    count = len(structure)
+    count = len(positions)
     features = np.zeros((count, ATOM_FEATURES), np.float32)
     features[:, :3], features[:, 3] = positions, 1
     atoms = np.arange(count)
-    features[atoms, 4 + structure.elements] = 1
-    features[:, 4 + ELEMENTS] = np.arcsinh(structure.charges.astype(np.float32))
-    codes = name_characters(structure.names)
+    features[atoms, 4 + elements] = 1
+    features[:, 4 + ELEMENTS] = np.arcsinh(charges.astype(np.float32))
+    codes = name_characters(names)
     for place in range(NAME_LENGTH):
         inside = codes[:, place] < NAME_CHARACTERS
         features[atoms[inside], 5 + ELEMENTS + place * NAME_CHARACTERS + codes[inside, place]] = 1

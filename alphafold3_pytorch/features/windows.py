@@ -2,8 +2,6 @@
 
 import torch
 
-from jaxtyping import Shaped
-
 from alphafold3_pytorch.shapes import Bool, Float, Int, Tensor, gather, gather_index
 
 
@@ -40,13 +38,3 @@ def atompair_features(
     closeness = 1 / (1 + offset.square().sum(dim=-1, keepdim=True))
     features = torch.cat([offset, closeness, torch.ones_like(closeness)], dim=-1)
     return features * same[..., None]
-
-
-def dense_to_windows(pairs: Shaped[Tensor, "b m m *c"], queries: int, keys: int) -> Shaped[Tensor, "b w q l *c"]:
-    """Features of all pairs of atoms as centred windows, 0 where there is no atom."""
-    count = pairs.shape[1]
-    index = key_index(torch.ones(pairs.shape[:2], dtype=torch.bool, device=pairs.device), queries, keys)[0]
-    rows = torch.arange(len(index) * queries, device=pairs.device).view(-1, queries, 1)
-    there = (rows < count) & (index >= 0)[:, None]
-    windowed = pairs[:, rows.clamp(max=count - 1), index.clamp(min=0)[:, None]]
-    return windowed * there.view(*there.shape, *[1] * (pairs.ndim - 3))
