@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from alphafold3_pytorch.features.batch import Labels as Labels
     from alphafold3_pytorch.features.batch import Msa as Msa
     from alphafold3_pytorch.features.batch import Templates as Templates
+    from alphafold3_pytorch.features.tensors import full_pairwise_repr_to_windowed as full_pairwise_repr_to_windowed
     from alphafold3_pytorch.inputs.alphafold3_input import Alphafold3Input as Alphafold3Input
     from alphafold3_pytorch.inputs.alphafold3_input import AtomInput as AtomInput
     from alphafold3_pytorch.inputs.alphafold3_input import BatchedAtomInput as BatchedAtomInput
@@ -56,12 +57,17 @@ if TYPE_CHECKING:
     from alphafold3_pytorch.nn.transition import Transition as Transition
     from alphafold3_pytorch.nn.triangle import TriangleAttention as TriangleAttention
     from alphafold3_pytorch.nn.triangle import TriangleMultiplication as TriangleMultiplication
+    from alphafold3_pytorch.nn.wrappers import Attend as Attend
+    from alphafold3_pytorch.nn.wrappers import Attention as Attention
+    from alphafold3_pytorch.nn.wrappers import ConditionWrapper as ConditionWrapper
+    from alphafold3_pytorch.nn.wrappers import PreLayerNorm as PreLayerNorm
     from alphafold3_pytorch.structure.geometry import CentreRandomAugmentation as CentreRandomAugmentation
     from alphafold3_pytorch.structure.geometry import ComputeAlignmentError as ComputeAlignmentError
     from alphafold3_pytorch.structure.geometry import ExpressCoordinatesInFrame as ExpressCoordinatesInFrame
     from alphafold3_pytorch.structure.geometry import RigidFrom3Points as RigidFrom3Points
     from alphafold3_pytorch.structure.geometry import RigidFromReference3Points as RigidFromReference3Points
     from alphafold3_pytorch.structure.geometry import WeightedRigidAlign as WeightedRigidAlign
+    from alphafold3_pytorch.train.elucidated import ElucidatedAtomDiffusion as ElucidatedAtomDiffusion
     from alphafold3_pytorch.train.lddt import SmoothLDDTLoss as SmoothLDDTLoss
     from alphafold3_pytorch.train.losses import LossBreakdown as LossBreakdown
     from alphafold3_pytorch.train.losses import LossConfig as LossConfig

@@ -16,23 +16,20 @@ from alphafold3_pytorch.features.atom_batch import alphafold3_inputs_to_batched_
 from alphafold3_pytorch.features.batch import FeatureBatch, Labels
 from alphafold3_pytorch.inputs.alphafold3_input import Alphafold3Input
 from alphafold3_pytorch.models.config import NetworkConfig, config_from_dict
-from alphafold3_pytorch.models.kwargs import network_config, unknown_names
+from alphafold3_pytorch.models.kwargs import TRAINING_NOISE, network_config, options, unknown_names
 from alphafold3_pytorch.models.memory import recompute_blocks
 from alphafold3_pytorch.models.network import Network
-from alphafold3_pytorch.models.sampler import RandomDraws
 from alphafold3_pytorch.nn.heads import ConfidenceLogits
 from alphafold3_pytorch.shapes import Float, Int, Tensor
 from alphafold3_pytorch.structure.bins import distogram_edges, edges_from_lower, edges_from_upper, error_edges
-from alphafold3_pytorch.structure.geometry import CentreRandomAugmentation
 from alphafold3_pytorch.train.confidence_losses import ConfidenceLosses, confidence_losses
+from alphafold3_pytorch.train.elucidated import ElucidatedAtomDiffusion
 from alphafold3_pytorch.train.losses import (
     DiffusionLoss,
     LossBreakdown,
     LossConfig,
-    diffusion_loss,
     distance_labels,
     distogram_loss,
-    sample_noise_levels,
     total_loss,
 )
 from alphafold3_pytorch.train.masked import at_atoms
@@ -153,15 +150,10 @@ class Alphafold3(nn.Module):
         self.edges = Edges(
             distogram_edges() if distance_bins is None else given["distance_bins"], given["pae_bins"], given["pde_bins"]
         )
-        self.num_rollout_steps, self.num_augmentations = num_rollout_steps, diffusion_num_augmentations
-        self.max_batch, self.pdb_training_set = (
-            diffusion_max_batch_size or diffusion_num_augmentations,
-            pdb_training_set,
-        )
+        self.num_rollout_steps, self.pdb_training_set = num_rollout_steps, pdb_training_set
         self.detach_when_recycling = detach_when_recycling
-        self.augment = CentreRandomAugmentation(**dict(augment_kwargs or {}))
-        edm = dict(edm_kwargs or {})
-        self.noise_distribution = {"mean": edm.get("P_mean", -1.2), "std": edm.get("P_std", 1.5)}
+        self.diffusion_options = {"num_augmentations": diffusion_num_augmentations, "max_batch": diffusion_max_batch_size}
+        self.diffusion_options |= options(edm_kwargs, TRAINING_NOISE, "edm_kwargs") | dict(augment_kwargs or {})
         self.loss_config = LossConfig(
             diffusion=loss_diffusion_weight,
             distogram=loss_distogram_weight,
@@ -282,19 +274,18 @@ class Alphafold3(nn.Module):
         tensor_door.check_shapes(given, self.sizes)
         return given
 
+    @property
+    def diffusion(self) -> ElucidatedAtomDiffusion:
+        return ElucidatedAtomDiffusion(self.network.diffusion, self.config.sampler, **self.diffusion_options)
+
     def sample(
-        self, batch: FeatureBatch, trunk: Trunk, steps: int | None = None, seed: int | None = None, samples: int = 1
+        self, batch: FeatureBatch, trunk: Trunk, steps: int | None = None, seed: int | None = None
     ) -> Float[Tensor, "ts b m 3"]:
-        """Positions after each step of the sampler, the noise first; of the first sample of each complex."""
+        """One sample of each complex: the initial noise and the positions after each step."""
         first = int(torch.randint(2**31, ())) if seed is None else seed
-        seeds = [
-            [first + 2**31 * example + sample for sample in range(samples)] for example in range(len(batch.atom_mask))
-        ]
-        noise = RandomDraws(batch.atom_mask, seeds).initial()
+        seeds = [[first + 2**31 * example] for example in range(len(batch.atom_mask))]
         with evaluating(self):
-            path = [noise * self.config.sampler.sigma_max * self.config.diffusion.sigma_data]
-            path += self.network.sample(batch, *trunk, RandomDraws(batch.atom_mask, seeds), steps)
-        return torch.stack(path)[:, :, 0] * batch.atom_mask[..., None]
+            return self.diffusion.sample(self.network.diffusion.prepare(batch, *trunk), seeds, steps)[:, :, 0]
 
     def judge(
         self, batch: FeatureBatch, trunk: Trunk, positions: Float[Tensor, "b m 3"], atoms: int, with_distances: bool
@@ -323,7 +314,7 @@ class Alphafold3(nn.Module):
         if labels is None:
             return total_loss(distogram, DiffusionLoss(none, none, none, none), None, config)
         bonds = tensor_door.ligand_bonds(batch) if config.bond else None
-        diffusion = self.diffusion_loss(batch, labels, trunk, config, bonds)
+        diffusion = self.diffusion(self.network.diffusion.prepare(batch, *trunk), batch, labels, bonds, config)
         confidence = None
         if self.pdb_training_set and config.confidence:
             confidence = self.confidence_loss(batch, labels, trunk, rollout_steps, resolution_range)
@@ -341,27 +332,6 @@ class Alphafold3(nn.Module):
         pairs = batch.token_mask[:, :, None] & batch.token_mask[:, None]
         logits = self.network.distogram(trunk[2])
         return distogram_loss(logits, given.long().masked_fill(~pairs, -1))
-
-    def diffusion_loss(
-        self, batch: FeatureBatch, labels: Labels, trunk: Trunk, config: LossConfig, bonds: Int[Tensor, "b e 2"] | None
-    ) -> DiffusionLoss:
-        """The loss of `num_augmentations` randomly moved and noised copies of each structure."""
-        prepared = self.network.diffusion.prepare(batch, *trunk)
-        molecule = tensor_door.of_atoms(batch.molecule_type, batch.atom_to_token)
-        parts = []
-        for start in range(0, self.num_augmentations, self.max_batch):
-            copies = min(self.max_batch, self.num_augmentations - start)
-            shape = (len(batch.atom_mask), copies)
-            moved = self.augment(
-                labels.positions[:, None].expand(*shape, -1, -1), labels.resolved[:, None].expand(*shape, -1)
-            )
-            level = sample_noise_levels(
-                shape, device=self.device, sigma_data=config.sigma_data, **self.noise_distribution
-            )
-            noisy = moved + level[..., None, None] * torch.randn_like(moved)
-            denoised = self.network.diffusion(prepared, noisy, level)
-            parts.append(diffusion_loss(denoised, labels.positions, level, molecule, labels.resolved, bonds, config))
-        return DiffusionLoss(*(torch.cat(part, dim=1) for part in zip(*parts, strict=True)))
 
     def confidence_loss(
         self,

@@ -4,10 +4,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from jaxtyping import Bool, Float, Int
 
 from alphafold3_pytorch.chem import cif, elements
 from alphafold3_pytorch.chem.residues import DNA, LIGAND, PROTEIN, RNA
-from jaxtyping import Bool, Float, Int
 
 MISSING = ("?", ".", "")
 ORDERS = {"SING": 1, "DOUB": 2, "TRIP": 3, "QUAD": 4, "AROM": 5, "DELO": 6, "PI": 7, "POLY": 8}

@@ -38,8 +38,13 @@ def molecule(component: Component, need_ideal: bool = False) -> Any:
     except NOT_CHEMISTRY as error:
         logger.info("RDKit cannot make a molecule of %s: %s", component.code, str(error).strip())
         return None
-    by_name = sorted(range(len(component.names)), key=component.names.__getitem__)
-    return Chem.RenumberAtoms(mol, by_name)
+    return Chem.RenumberAtoms(mol, atom_order(component))
+
+
+def atom_order(component: Component) -> list[int]:
+    """Places of the component's atoms in the order of its molecule."""
+    places = list(range(len(component.names)))
+    return places if component.mol is not None else sorted(places, key=component.names.__getitem__)
 
 
 def _placed(mol: Any) -> Any:

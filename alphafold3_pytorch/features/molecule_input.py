@@ -18,7 +18,7 @@ from alphafold3_pytorch.features.atom_input import (
     kinds_of_atoms,
 )
 from alphafold3_pytorch.features.options import FeatureOptions
-from alphafold3_pytorch.features.reference import ATOM_FEATURES, Conformers, atom_features, rotation
+from alphafold3_pytorch.features.reference import ATOM_FEATURES, Conformers, atom_features, centred, rotation
 from alphafold3_pytorch.inputs.alphafold3_input import AtomInput, MoleculeInput, MoleculeLengthMoleculeInput
 
 
@@ -88,10 +88,10 @@ def positions_of_molecules(mols: Sequence[Any], seed: int) -> np.ndarray:
         own_seed, directions, shift = int(stream.randint(1, 1 << 31)), stream.normal(size=(2, 3)), stream.normal(size=3)
         count = mol.GetNumAtoms()
         if mol.GetNumConformers():
-            shape = mol.GetConformer().GetPositions()
+            shape = centred(mol.GetConformer().GetPositions(), range(count))
         else:
             shape = conformers.take(from_mol(mol, f"MOL_{number}"), own_seed)
-        parts.append(((shape - shape.mean(axis=0)) @ rotation(directions).T + shift)[:count])
+        parts.append((shape @ rotation(directions).T + shift)[:count])
     return np.concatenate(parts).astype(np.float32)
 
 

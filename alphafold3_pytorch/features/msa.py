@@ -53,7 +53,8 @@ def complex_msa(tokens: Tokens, job: Job, options: FeatureOptions = FeatureOptio
         if options.resolve_msa_overlaps:
             for chain in chains:
                 _drop_paired(chain)
-    return _merge(chains, _columns(tokens), options)
+    _drop_gapped(chains)
+    return _merge(chains, alignment_columns(tokens), options)
 
 
 def sequence_of(tokens: Tokens, chain: Chain) -> str:
@@ -76,8 +77,9 @@ def _read(chain: Chain, entity: Entity, sequence: str, pairing: bool) -> ChainMs
     if isinstance(entity, Polymer) and len(sequence) >= SHORTEST:
         unpaired = (entity.unpaired_msa or "") if chain.kind in (PROTEIN, RNA) else ""
         paired = (entity.paired_msa or "") if chain.kind == PROTEIN and pairing else ""
-    rows, deletions, _ = _parsed(chain, "unpaired", unpaired, sequence)
-    paired_rows, paired_deletions, alignment = _parsed(chain, "paired", paired, sequence)
+    given = entity.sequence if isinstance(entity, Polymer) else sequence
+    rows, deletions, _ = _parsed(chain, "unpaired", unpaired, sequence, given)
+    paired_rows, paired_deletions, alignment = _parsed(chain, "paired", paired, sequence, given)
     classes = np.arange(CLASSES)
     profile = np.stack([(rows == index).mean(axis=0) for index in classes], axis=1)
     return ChainMsa(
@@ -85,8 +87,10 @@ def _read(chain: Chain, entity: Entity, sequence: str, pairing: bool) -> ChainMs
     )
 
 
-def _parsed(chain: Chain, which: str, text: str, sequence: str) -> tuple[np.ndarray, np.ndarray, Alignment]:
-    """Classes, deletions and the alignment itself."""
+def _parsed(
+    chain: Chain, which: str, text: str, sequence: str, given: str
+) -> tuple[np.ndarray, np.ndarray, Alignment]:
+    """Classes, deletions and the alignment itself; `given` is the sequence as the job has it."""
     try:
         alignment = parse_alignment(text) if text.strip() else query_alone(sequence)
         if alignment.letters.shape[1] != len(sequence):
@@ -94,8 +98,8 @@ def _parsed(chain: Chain, which: str, text: str, sequence: str) -> tuple[np.ndar
     except ValueError as error:
         raise ValueError(f"{which} MSA of chain {chain.id}: {error}") from None
     rows = encoding(chain.kind)[alignment.letters]
-    if (rows[0] != encoding(chain.kind)[query_alone(sequence).letters[0]]).any():
-        found = alignment.sequence()
+    found = alignment.sequence()
+    if found != given.upper() and (rows[0] != encoding(chain.kind)[query_alone(sequence).letters[0]]).any():
         raise ValueError(
             f"{which} MSA of chain {chain.id}: the first row is {found[:30]}..., but it must be the sequence of the chain, "
             f"{sequence[:30]}..."
@@ -124,9 +128,6 @@ def _pair(chains: Sequence[ChainMsa], options: FeatureOptions) -> None:
         rows, width = places[:, number], chain.paired.shape[1]
         chain.paired = np.concatenate([chain.paired, np.full((1, width), GAP)])[rows]
         chain.paired_deletions = np.concatenate([chain.paired_deletions, np.zeros((1, width), int)])[rows]
-    something = np.any([(chain.paired != GAP).any(axis=1) for chain in chains], axis=0)
-    for chain in chains:
-        chain.paired, chain.paired_deletions = chain.paired[something], chain.paired_deletions[something]
 
 
 def paired_places(species: Sequence[Sequence[str]], limit: int, per_species: int) -> Int[np.ndarray, "s c"]:
@@ -173,6 +174,13 @@ def _drop_paired(chain: ChainMsa) -> None:
     chain.unpaired, chain.unpaired_deletions = chain.unpaired[keep], chain.unpaired_deletions[keep]
 
 
+def _drop_gapped(chains: Sequence[ChainMsa]) -> None:
+    """Paired rows that are gaps in all chains are left out."""
+    keep = np.any([(chain.paired != GAP).any(axis=1) for chain in chains], axis=0)
+    for chain in chains:
+        chain.paired, chain.paired_deletions = chain.paired[keep], chain.paired_deletions[keep]
+
+
 def _merge(chains: Sequence[ChainMsa], columns: Int[np.ndarray, "n"], options: FeatureOptions) -> ComplexMsa:
     """Paired rows, then unpaired rows padded with gaps; columns of residues become columns of tokens."""
     paired = min(len(chains[0].paired), options.paired_rows)
@@ -192,7 +200,7 @@ def _merge(chains: Sequence[ChainMsa], columns: Int[np.ndarray, "n"], options: F
     )
 
 
-def _columns(tokens: Tokens) -> Int[np.ndarray, "n"]:
+def alignment_columns(tokens: Tokens) -> Int[np.ndarray, "n"]:
     """The column of each token in the alignments side by side: its residue's, or an own one in a ligand."""
     polymer = np.array([chain.is_polymer for chain in tokens.structure.chains])[tokens.chain]
     new = np.where(polymer, np.diff(tokens.space, prepend=-1) != 0, True)

@@ -51,3 +51,8 @@ ALPHAFOLD3 = FeatureOptions(
 )
 PROTENIX = FeatureOptions(slots="compact", empty_template="gap then zero")
 OPENFOLD3 = FeatureOptions(slots="compact", windows="inside")
+
+
+def bucket_size(tokens: int, buckets: tuple[int, ...] | None) -> int:
+    """The number of tokens that official AlphaFold 3 pads to."""
+    return next((bucket for bucket in sorted(buckets or ()) if bucket >= tokens), tokens)

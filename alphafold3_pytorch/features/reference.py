@@ -4,12 +4,14 @@ The random stream is that of official AlphaFold 3, so that the same seed gives t
 a seed for RDKit (unless its chemistry cannot be understood), two vectors for the rotation, one for the translation.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from alphafold3_pytorch.chem.component import Component
 from alphafold3_pytorch.chem.conformers import conformer, substitute
-from alphafold3_pytorch.chem.molecules import molecule
+from alphafold3_pytorch.chem.molecules import atom_order, molecule
 from alphafold3_pytorch.features.options import FeatureOptions
 from alphafold3_pytorch.features.tokens import Tokens
 
@@ -25,20 +27,27 @@ class Conformers:
         self.made: dict[str, list[np.ndarray]] = {}
 
     def take(self, component: Component, seed: int | None) -> Float[np.ndarray, "a 3"]:
-        """A seed of None asks for the substitute."""
+        """Around the origin. A seed of None asks for the substitute."""
         limits, limit = self.options.limits, self.options.conformers
+        if component.is_ion:
+            return np.zeros((1, 3), np.float32)
         made = self.made.setdefault(component.code, [])
-        if seed is None or component.is_ion:
-            return np.zeros((1, 3), np.float32) if component.is_ion else _single(substitute(component, limits))
+        if seed is None:
+            return centred(substitute(component, limits), range(len(component.names)))
         if limit is not None and len(made) >= limit:
             return made[seed % limit]
         found = conformer(component, seed, limits)
-        made.append(_single(substitute(component, limits) if found is None else found))
+        if found is None:
+            made.append(centred(substitute(component, limits), range(len(component.names))))
+        else:
+            made.append(centred(found, atom_order(component)))
         return made[-1]
 
 
-def _single(positions: np.ndarray) -> Float[np.ndarray, "a 3"]:
-    return positions.astype(np.float32)
+def centred(positions: np.ndarray, order: Sequence[int]) -> Float[np.ndarray, "a 3"]:
+    """In single precision, where the order of the atoms in a sum shows in its last digit."""
+    single = positions.astype(np.float32)
+    return single - single[list(order)].mean(axis=0)
 
 
 def reference_positions(
@@ -59,7 +68,7 @@ def reference_positions(
         if key not in rows:
             rows[key] = [component.index[name] for name in key[1]]
         shape = conformers.take(component, own_seed)
-        moved = (shape - shape.mean(axis=0)) @ rotation(directions).T + shift
+        moved = shape @ rotation(directions).T + shift
         positions[atoms] = moved[rows[key]]
     return positions
 

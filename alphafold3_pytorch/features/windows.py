@@ -38,3 +38,17 @@ def atompair_features(
     closeness = 1 / (1 + offset.square().sum(dim=-1, keepdim=True))
     features = torch.cat([offset, closeness, torch.ones_like(closeness)], dim=-1)
     return features * same[..., None]
+
+
+def official_key_index(atom_mask: Bool[Tensor, "b m"], queries: int = 32, keys: int = 128) -> Int[Tensor, "b w l"]:
+    """The keys of official AlphaFold 3: shifted inside as long as the complex has enough atoms.
+
+    Where it has fewer than `keys`, what is outside is a padding atom, the last one, and not masked.
+    """
+    count = atom_mask.sum(dim=1)[:, None, None]
+    last = atom_mask.shape[1] - 1
+    start = torch.arange(-(-atom_mask.shape[1] // queries), device=atom_mask.device)[None, :, None] * queries
+    start = start - (keys - queries) // 2
+    start = torch.where(start < 0, 0, torch.minimum(start, count - keys))
+    index = start + torch.arange(keys, device=atom_mask.device)
+    return index.masked_fill((index < 0) | (index >= count), last)

@@ -71,6 +71,7 @@ SAMPLER = {
     **dict.fromkeys(("P_mean", "P_std", "augment_during_sampling")),
     **dict.fromkeys(("S_churn", "S_tmin", "S_tmax", "karras_formulation")),
 }
+TRAINING_NOISE: dict[str, str | None] = dict.fromkeys(SAMPLER) | {"P_mean": "P_mean", "P_std": "P_std"}
 KARRAS = {"S_churn", "S_tmin", "S_tmax", "karras_formulation"}
 POSITIONS = {"r_max": "r_max", "s_max": "s_max"}
 CONSTRAINTS = {"pocket": 1, "contact": 1, "docking": 4}  # features of each kind of pair constraint
