@@ -1,10 +1,10 @@
 """Our features of a job in the terms of official AlphaFold 3: the dictionary that its pipeline makes.
 
-Whatever the FeatureBatch holds is taken from there; only what it does not need (names, the gathers between padded layouts)
-is made here.
+Whatever the FeatureBatch holds is taken from there; only what it does not need (names, the gathers between padded
+layouts) is made here.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -71,7 +71,7 @@ class Official:
         types = self.batch.molecule_type[0].numpy()
         names = ("is_protein", "is_rna", "is_dna", "is_ligand")
         columns = [types[:, KINDS.index(kind)] for kind in ("protein", "rna", "dna")]
-        columns.append(types[:, KINDS.index("ligand") :].any(axis=1))
+        columns.append(types[:, KINDS.index("ligand")] | types[:, KINDS.index("ion")])
         kinds = {name: self.per_token(column, bool) for name, column in zip(names, columns, strict=True)}
         return kinds | {name: np.zeros(self.padded, bool) for name in ("is_nonstandard_polymer_chain", "is_water")}
 
@@ -201,7 +201,9 @@ class Official:
 
     def names(self) -> dict[str, np.ndarray]:
         structure = self.tokens.structure
-        elements = [element(structure, code, number) for code, number in zip(self.codes, structure.elements, strict=True)]
+        elements = [
+            element(structure, code, number) for code, number in zip(self.codes, structure.elements, strict=True)
+        ]
         flat = {
             "atom_name": structure.names,
             "atom_element": np.array(elements),
@@ -245,7 +247,7 @@ def pairs_gather(source: Sequence[Address], pairs: Sequence, source_shape: tuple
     return gather(source, [*flat, *[EMPTY] * (2 * (rows - len(pairs)))], source_shape, (rows, 2))
 
 
-def joined(pieces: dict[str, Sequence[np.ndarray]]) -> dict[str, np.ndarray]:
+def joined(pieces: Mapping[str, Sequence[np.ndarray]]) -> dict[str, np.ndarray]:
     parts = ("gather_idxs", "gather_mask", "input_shape")
     return {
         f"{name}:{part}": value for name, values in pieces.items() for part, value in zip(parts, values, strict=True)

@@ -2,9 +2,9 @@
 
     python tools/features_parity.py DIR [--ccd COMPONENTS.cif.gz] [--verbose]
 
-DIR holds jobs in AlphaFold 3's JSON with the features beside them (`NAME.json`, `NAME.npz`, options in `index.json`), or is one
-case (`input.json`, `features.npz`, options in `config.json`). Everything must be equal; `ref_pos` too if RDKit is of the
-version that made the reference, else bonded distances are compared. Exits with 1 if anything differs.
+DIR holds jobs in AlphaFold 3's JSON with the features beside them (`NAME.json`, `NAME.npz`, options in `index.json`),
+or is one case (`input.json`, `features.npz`, options in `config.json`). Everything must be equal; `ref_pos` too if
+RDKit is of the version that made the reference, else bonded distances are compared. Exits with 1 if anything differs.
 """
 
 import json

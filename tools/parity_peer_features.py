@@ -72,7 +72,7 @@ def protenix_batch(features: Mapping[str, Tensor], network: Network) -> FeatureB
     same_chain = (features["asym_id"][:, None] == features["asym_id"][None]).float()
     templates = None
     if "template_aatype" in features:
-        aatype = F.one_hot(features["template_aatype"], 32)
+        aatype = F.one_hot(features["template_aatype"].long(), 32)
         masks = features["template_pseudo_beta_mask"], features["template_backbone_frame_mask"]
         pairs = template_features(features, aatype, *masks, same_chain)
         templates = DenseTemplates(pairs, torch.ones(1, pairs.shape[1], dtype=torch.bool))
@@ -89,13 +89,18 @@ def protenix_batch(features: Mapping[str, Tensor], network: Network) -> FeatureB
         atom_to_token=to_token,
         atom_slot=F.pad(features["atom_to_tokatom_idx"].long(), (0, pad))[None],
         distogram_atom=representative,
-        msa=msa_of(features, features["msa"], torch.ones_like(features["msa"], dtype=torch.bool)),
+        msa=msa_of(features),
         templates=templates,
         extra=extra,
     )
 
 
-def msa_of(features: Mapping[str, Tensor], rows: Tensor, mask: Tensor) -> Msa:
+def msa_of(features: Mapping[str, Tensor]) -> Msa | None:
+    """Rows as indices or one-hot, masked or not."""
+    if "msa" not in features:
+        return None
+    rows = features["msa"] if features["msa"].ndim == 2 else features["msa"].argmax(dim=-1)
+    mask = features["msa_mask"].bool() if "msa_mask" in features else torch.ones_like(rows, dtype=torch.bool)
     deletions = torch.stack([features["has_deletion"], features["deletion_value"]], dim=-1)
     return Msa(rows.long()[None], deletions.float()[None], mask[None])
 
@@ -107,9 +112,12 @@ def openfold_batch(features: Mapping[str, Tensor], network: Network) -> FeatureB
     to_token = features["atom_to_token_index"].long()
     slot = torch.arange(len(to_token)) - features["start_atom_index"].long()[to_token]
     same_chain = (features["asym_id"][:, None] == features["asym_id"][None]).float()
-    square = lambda mask: mask[:, :, None] * mask[:, None]  # noqa: E731
-    masks = square(features["template_pseudo_beta_mask"]), square(features["template_backbone_frame_mask"])
-    pairs = template_features(features, features["template_restype"], *masks, same_chain)
+    templates = None
+    if "template_restype" in features:
+        square = lambda mask: mask[:, :, None] * mask[:, None]  # noqa: E731
+        masks = square(features["template_pseudo_beta_mask"]), square(features["template_backbone_frame_mask"])
+        pairs = template_features(features, features["template_restype"], *masks, same_chain)
+        templates = DenseTemplates(pairs, torch.ones(1, pairs.shape[1], dtype=torch.bool))
     extra = {"cyclic": features["cyclic_mask"].bool()[None]} if "cyclic_mask" in features else {}
     return FeatureBatch(
         **tokens_of(features),
@@ -117,8 +125,8 @@ def openfold_batch(features: Mapping[str, Tensor], network: Network) -> FeatureB
         atom_to_token=F.pad(to_token, (0, pad), value=-1)[None],
         atom_slot=F.pad(slot, (0, pad))[None],
         distogram_atom=openfold_representatives(features)[None],
-        msa=msa_of(features, features["msa"].argmax(dim=-1), features["msa_mask"].bool()),
-        templates=DenseTemplates(pairs, torch.ones(1, pairs.shape[1], dtype=torch.bool)),
+        msa=msa_of(features),
+        templates=templates,
         extra=extra,
     )
 

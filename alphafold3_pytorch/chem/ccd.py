@@ -15,10 +15,10 @@ class Components:
         self.own = dict(own or {})
 
     def __contains__(self, code: str) -> bool:
-        return code in self.own or _standard(code) is not None
+        return code in self.own or standard_component(code) is not None
 
     def __getitem__(self, code: str) -> Component:
-        component = self.own.get(code) or _standard(code)
+        component = self.own.get(code) or standard_component(code)
         if component is None:
             raise ValueError(f"unknown component code {code!r}{self._hint(code)}")
         return component
@@ -34,10 +34,11 @@ class Components:
 
 
 @lru_cache(maxsize=4096)
-def _standard(code: str) -> Component | None:
+def standard_component(code: str) -> Component | None:
+    """A component of the dictionary, or None."""
     return dictionary().component(code)
 
 
 def component(code: str) -> Component:
-    """A component of the dictionary."""
+    """A component of the dictionary. Raises ValueError with the near codes where there is none."""
     return Components()[code]

@@ -1,7 +1,7 @@
 """The chemical component dictionary as one memory-mapped file in the user's cache folder.
 
-The dictionary comes with Biotite, in a form that takes a second to open and half a gigabyte to search. It is unpacked once
-into arrays from which one component is read in a millisecond. The file appears whole or not at all.
+The dictionary comes with Biotite, in a form that takes seconds and half a gigabyte to search. It is unpacked once into
+arrays from which one component is read in a millisecond. The file appears whole or not at all.
 """
 
 import contextlib

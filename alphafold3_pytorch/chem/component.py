@@ -68,7 +68,7 @@ class Component:
         return [self.names[a if b == place else b] for a, b in pairs]
 
     def positions(self, before: str) -> Float[np.ndarray, "a 3"]:
-        """Ideal coordinates; those of the experiment where some are missing and the entry is older than `before`; else 0."""
+        """Ideal coordinates; where some are missing, the experiment's if the entry is older than `before`; else 0."""
         positions = self.ideal
         if np.isnan(positions).any() and self.model is not None and self.modified and self.modified < before:
             positions = self.model

@@ -81,7 +81,9 @@ def graph_layout(component: Component) -> Float[np.ndarray, "a 3"]:
     squared = pivot_distances(len(component.names), component.bonds) ** 2
     centred = -0.5 * (squared - squared.mean(axis=0) - squared.mean(axis=1)[:, None] + squared.mean())
     values, vectors = np.linalg.eigh(centred.T @ centred)
-    axes = vectors[:, -3:] * np.sign(vectors[np.abs(vectors[:, -3:]).argmax(axis=0), np.arange(-min(3, len(values)), 0)])
+    axes = vectors[:, -3:] * np.sign(
+        vectors[np.abs(vectors[:, -3:]).argmax(axis=0), np.arange(-min(3, len(values)), 0)]
+    )
     positions = np.zeros((len(squared), 3))
     positions[:, : axes.shape[1]] = centred @ axes / np.clip(np.abs(values[-3:]), 1e-6, None) ** 0.25
     size = np.sqrt((positions**2).sum(axis=1).mean())

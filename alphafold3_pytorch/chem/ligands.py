@@ -1,4 +1,4 @@
-"""Ligands that are not in the dictionary: SMILES, RDKit molecules, SDF and MOL files. Ions and glycans by their notation."""
+"""Ligands that are not in the dictionary: SMILES, RDKit molecules, SDF and MOL files. Ions and glycans by notation."""
 
 import re
 from dataclasses import dataclass
@@ -80,7 +80,7 @@ _ION = re.compile(r"^\s*([A-Za-z]{1,2})\s*(\d*)\s*([+-]?)(\d*)\s*$")
 
 
 def ion_code(name: str, components: Components | None = None) -> str:
-    """The component code of an ion: `Mg`, `mg`, `MG`, `Mg2+` and `MG+2` are MG; `Fe` is the dictionary's FE (3+), `Fe2+` FE2."""
+    """The component code of an ion: `Mg`, `mg`, `MG`, `Mg2+` and `MG+2` are MG; `Fe` is FE (3+), `Fe2+` is FE2."""
     components = components or Components()
     match = _ION.match(name)
     symbol = (match[1] if match else name).strip().upper()
@@ -89,7 +89,9 @@ def ion_code(name: str, components: Components | None = None) -> str:
     for code in (exact, symbol, f"{symbol}{charge}"):
         if code in components and components[code].is_ion and _charge_fits(components[code], match):
             return code
-    raise ValueError(f"metal_ions: {name!r} is not an ion of the dictionary; write the element (Mg) or the code (MG, FE2)")
+    raise ValueError(
+        f"metal_ions: {name!r} is not an ion of the dictionary; write the element (Mg) or the code (MG, FE2)"
+    )
 
 
 def _charge_fits(component: Component, match: re.Match[str] | None) -> bool:
@@ -136,7 +138,9 @@ def parse_glycan(text: str) -> Glycan:
 
 def _glycosidic(text: str, match: re.Match[str], parents: list[int], child: int) -> tuple[int, str, int, str]:
     if not parents:
-        raise ValueError(f"glycan {text!r}: {match[5]} hangs on nothing; put what hangs on a sugar in brackets behind it")
+        raise ValueError(
+            f"glycan {text!r}: {match[5]} hangs on nothing; put what hangs on a sugar in brackets behind it"
+        )
     if not match[3]:
         raise ValueError(f"glycan {text!r}: say how {match[5]} is bonded, for example (4-1 {match[5]}) for O4 to C1")
     return parents[-1], f"O{match[3]}", child, f"C{match[4]}"

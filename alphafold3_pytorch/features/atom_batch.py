@@ -1,4 +1,4 @@
-"""Many inputs to one padded batch of the tensors of `Alphafold3.forward`, and the table of what can be turned into them."""
+"""Many inputs to one padded batch of the tensors of `Alphafold3.forward`, and the table of what can become them."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -39,11 +39,13 @@ def register_input_transform(input_type: type, function: Transform) -> None:
 
 def maybe_transform_to_atom_input(inputs: Any, **options: Any) -> AtomInput:
     """An AtomInput as it is, anything else by its transform. An input that cannot be transformed is an error."""
-    transform = next((INPUT_TO_ATOM_TRANSFORM[kind] for kind in type(inputs).__mro__ if kind in INPUT_TO_ATOM_TRANSFORM), None)
+    transform = next(
+        (INPUT_TO_ATOM_TRANSFORM[kind] for kind in type(inputs).__mro__ if kind in INPUT_TO_ATOM_TRANSFORM), None
+    )
     if transform is None:
         known = ", ".join(kind.__name__ for kind in INPUT_TO_ATOM_TRANSFORM)
         raise ValueError(
-            f"{type(inputs).__name__} cannot be made into an AtomInput; known are {known}, or use register_input_transform"
+            f"{type(inputs).__name__} cannot become an AtomInput; known are {known}, or use register_input_transform"
         )
     return transform(inputs, **options)
 
@@ -83,7 +85,7 @@ pdb_inputs_to_batched_atom_input = alphafold3_inputs_to_batched_atom_input
 
 
 def _complete_labels(rows: list[dict[str, Any]]) -> None:
-    """Where only some inputs have positions, or name atoms without one, every input says which of its atoms have none."""
+    """Where some inputs have positions, or name atoms without one, every input says which of its atoms have none."""
     labelled = {"atom_pos" in row for row in rows}
     if len(labelled) == 1 and not any("missing_atom_mask" in row for row in rows):
         return
@@ -108,7 +110,9 @@ def _stack(name: str, values: list[Any], int_pad_value: int) -> Any:
     if name in NOT_TENSORS:
         return values
     example = next(value for value in values if value is not None)
-    pad = PADDING.get(name, False if example.dtype == torch.bool else 0 if example.is_floating_point() else int_pad_value)
+    pad = PADDING.get(
+        name, False if example.dtype == torch.bool else 0 if example.is_floating_point() else int_pad_value
+    )
     given = [example.new_empty((0,) * example.ndim) if value is None else value for value in values]
     if example.ndim == 0:
         return torch.stack([torch.full_like(example, pad) if value is None else value for value in values])

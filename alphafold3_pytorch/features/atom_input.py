@@ -112,8 +112,8 @@ def atom_inputs(
     if width == len(VALENCES):
         return own_atom_features(mols, valences)
     raise ValueError(
-        f"dim_atom_inputs = {width}: without extract_atom_feats_fn there are {ATOM_FEATURES} atom features (the paper's) "
-        f"or {len(VALENCES)} ({', '.join(VALENCES)}); give the model one of these widths or pass your own function"
+        f"dim_atom_inputs is {width}; without extract_atom_feats_fn an atom has {ATOM_FEATURES} features (the paper's) "
+        f"or {len(VALENCES)} ({', '.join(VALENCES)}): give the model one of these widths or pass your own function"
     )
 
 
@@ -126,7 +126,9 @@ def molecules(tokens: Tokens) -> list[Any]:
     ]
 
 
-def atompair_inputs(mols: Sequence[Any], positions: np.ndarray, space: np.ndarray, window: int, function: Any) -> Tensor:
+def atompair_inputs(
+    mols: Sequence[Any], positions: np.ndarray, space: np.ndarray, window: int, function: Any
+) -> Tensor:
     """[w q l 5] of the reference conformers, or the caller's own features."""
     count, keys = len(positions), 4 * window
     if function is not None:
@@ -198,7 +200,9 @@ def positions_of(given: Any, count: int) -> Tensor:
     positions = given if isinstance(given, Tensor) else torch.cat([torch.as_tensor(part) for part in given])
     if positions.shape != (count, 3):
         shape = tuple(positions.shape)
-        raise ValueError(f"atom_pos has shape {shape}; the complex has {count} atoms: give ({count}, 3) or a list of parts")
+        raise ValueError(
+            f"atom_pos has shape {shape}; the complex has {count} atoms: give ({count}, 3) or a list of parts"
+        )
     return positions.float()
 
 
@@ -240,6 +244,6 @@ def check_lengths(tensors: Tensors) -> None:
             continue
         shape = tuple(tensors[name].shape)
         for axis, letter in enumerate(axes.split()):
-            size = shape[axis] if axis < len(shape) else None
+            size = shape[axis] if axis < len(shape) else -1
             if size != sizes.setdefault(letter, size):
                 raise ValueError(f"{name} has shape {shape}; axis {axis} must be the {sizes[letter]} {words[letter]}")

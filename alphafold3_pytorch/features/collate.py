@@ -33,7 +33,9 @@ def collate_labels(labels: Sequence[Labels]) -> Labels:
 
 def _merge(groups: list[Group]) -> Group:
     kind: Any = type(groups[0])
-    return kind(**{item.name: _field(item.name, [getattr(group, item.name) for group in groups]) for item in fields(kind)})
+    return kind(
+        **{item.name: _field(item.name, [getattr(group, item.name) for group in groups]) for item in fields(kind)}
+    )
 
 
 def _field(name: str, values: list[Any]) -> Any:

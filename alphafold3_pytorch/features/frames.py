@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from alphafold3_pytorch.chem.residues import DNA, PROTEIN, RNA
-from alphafold3_pytorch.features.options import FeatureOptions
+from alphafold3_pytorch.features.options import PAPER, FeatureOptions
 from alphafold3_pytorch.features.reference import reference_positions
 from alphafold3_pytorch.features.tokens import KINDS, Tokens
 
@@ -13,7 +13,7 @@ COLLINEAR = 0.0937  # 1 - cos(25 degrees)
 BACKBONE = {PROTEIN: ("N", "CA", "C"), RNA: ("C1'", "C3'", "C4'"), DNA: ("C1'", "C3'", "C4'")}
 
 
-def frame_atoms(tokens: Tokens, options: FeatureOptions = FeatureOptions()) -> Int[np.ndarray, "n 3"]:
+def frame_atoms(tokens: Tokens, options: FeatureOptions = PAPER) -> Int[np.ndarray, "n 3"]:
     """Backbone atoms for whole residues; for single atoms the nearest, itself and the second nearest of its residue."""
     frames = np.full((len(tokens), 3), -1)
     _add_backbones(tokens, frames)

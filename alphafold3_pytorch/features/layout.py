@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Int
 
 from alphafold3_pytorch.chem.residues import PROTEIN
-from alphafold3_pytorch.features.options import FeatureOptions
+from alphafold3_pytorch.features.options import PAPER, FeatureOptions
 from alphafold3_pytorch.features.tokens import KINDS, Tokens
 
 SLOTS = 24  # atoms of a token
@@ -22,7 +22,7 @@ class Layout:
     distogram: Int[np.ndarray, "n"]
 
 
-def lay_out(tokens: Tokens, options: FeatureOptions = FeatureOptions()) -> Layout:
+def lay_out(tokens: Tokens, options: FeatureOptions = PAPER) -> Layout:
     slot = np.arange(len(tokens.structure)) - tokens.first_atom[tokens.atom_to_token]
     centre, distogram = tokens.first_atom.copy(), tokens.first_atom.copy()
     known: dict[tuple[str, int, tuple[str, ...]], tuple[np.ndarray, int, int]] = {}

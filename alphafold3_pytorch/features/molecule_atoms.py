@@ -1,4 +1,4 @@
-"""Atom and atom-pair features that are read from RDKit molecules: the caller's own, valences, element and bond numbers."""
+"""Features that are read from RDKit molecules: the caller's own, valences, numbers of elements and bonds."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -29,7 +29,9 @@ def own_atom_features(molecules: Sequence[Any], function: Callable[[Any], Any]) 
     rows = [torch.as_tensor(function(atom), dtype=torch.float32) for mol in molecules for atom in mol.GetAtoms()]
     wrong = next((row for row in rows if row.ndim != 1 or row.shape != rows[0].shape), None)
     if wrong is not None:
-        raise ValueError(f"extract_atom_feats_fn gave a tensor of shape {tuple(wrong.shape)}; it must be one vector per atom")
+        raise ValueError(
+            f"extract_atom_feats_fn gave a tensor of shape {tuple(wrong.shape)}; it must be one vector per atom"
+        )
     return torch.stack(rows)
 
 

@@ -32,7 +32,9 @@ def molecule_input_to_atom_input(
     sizes = [mol.GetNumAtoms() for mol in mols]
     lens = torch.as_tensor(inputs.molecule_token_pool_lens)
     if int(lens.sum()) != sum(sizes):
-        raise ValueError(f"molecule_token_pool_lens adds up to {int(lens.sum())} atoms, the molecules have {sum(sizes)}")
+        raise ValueError(
+            f"molecule_token_pool_lens adds up to {int(lens.sum())} atoms, the molecules have {sum(sizes)}"
+        )
     positions = positions_of_molecules(mols, inputs.seed)
     elements, charges, names = atoms_of(mols)
     space = np.repeat(np.arange(len(mols)), sizes)

@@ -1,4 +1,4 @@
-"""Alignments of chains to one MSA of the complex: rows paired by species above, the others side by side below (SI 2.3)."""
+"""Alignments of chains to one MSA of the complex: rows paired by species, then the others side by side (SI 2.3)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 
 from alphafold3_pytorch.chem import residues
 from alphafold3_pytorch.chem.residues import CLASSES, GAP, LIGAND, PROTEIN, RNA
-from alphafold3_pytorch.features.options import FeatureOptions
+from alphafold3_pytorch.features.options import PAPER, FeatureOptions
 from alphafold3_pytorch.features.tokens import Tokens, parent_of
 from alphafold3_pytorch.inputs.job import Entity, Job, Polymer
 from alphafold3_pytorch.search.alignment import Alignment, parse_alignment, query_alone
@@ -41,7 +41,7 @@ class ChainMsa:
     deletion_mean: np.ndarray
 
 
-def complex_msa(tokens: Tokens, job: Job, options: FeatureOptions = FeatureOptions()) -> ComplexMsa:
+def complex_msa(tokens: Tokens, job: Job, options: FeatureOptions = PAPER) -> ComplexMsa:
     """The alignment of all tokens. A chain without an alignment has its own sequence."""
     structure, entities = tokens.structure, dict(job.chains())
     present = [structure.chains[number] for number in dict.fromkeys(tokens.chain.tolist())]
@@ -87,9 +87,7 @@ def _read(chain: Chain, entity: Entity, sequence: str, pairing: bool) -> ChainMs
     )
 
 
-def _parsed(
-    chain: Chain, which: str, text: str, sequence: str, given: str
-) -> tuple[np.ndarray, np.ndarray, Alignment]:
+def _parsed(chain: Chain, which: str, text: str, sequence: str, given: str) -> tuple[np.ndarray, np.ndarray, Alignment]:
     """Classes, deletions and the alignment itself; `given` is the sequence as the job has it."""
     try:
         alignment = parse_alignment(text) if text.strip() else query_alone(sequence)
@@ -101,8 +99,8 @@ def _parsed(
     found = alignment.sequence()
     if found != given.upper() and (rows[0] != encoding(chain.kind)[query_alone(sequence).letters[0]]).any():
         raise ValueError(
-            f"{which} MSA of chain {chain.id}: the first row is {found[:30]}..., but it must be the sequence of the chain, "
-            f"{sequence[:30]}..."
+            f"{which} MSA of chain {chain.id}: the first row is {found[:30]}..., but it must be the sequence of "
+            f"the chain, {sequence[:30]}..."
         )
     return rows, alignment.deletions, alignment
 
@@ -143,13 +141,18 @@ def paired_places(species: Sequence[Sequence[str]], limit: int, per_species: int
     for shared in sorted({number for name, number in chains_with.items() if name and number > 1}, reverse=True):
         names = [name for name, number in chains_with.items() if number == shared and name]
         block = np.concatenate([_block(name, rows_of, fewest[name]) for name in names])
-        with np.errstate(divide="ignore"):
-            rank = np.log(np.abs(block).astype(float)).sum(axis=1)
-        blocks.append(block[np.argsort(rank)])
+        blocks.append(block[np.argsort(_rank(block))])
         count += len(block)
         if count >= limit:
             break
     return np.concatenate(blocks)[:limit]
+
+
+def _rank(block: Int[np.ndarray, "k c"]) -> Float[np.ndarray, "k"]:
+    """The product of the places in a row; its logarithm where the product is too large a number."""
+    with np.errstate(over="ignore", divide="ignore"):
+        product = np.abs(np.prod(block.astype(np.float32), axis=1))
+        return np.log(np.abs(block).astype(float)).sum(axis=1) if np.isinf(product).any() else product
 
 
 def _rows_by_species(names: Sequence[str]) -> dict[bytes, Int[np.ndarray, "k"]]:

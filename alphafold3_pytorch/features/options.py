@@ -18,11 +18,11 @@ class FeatureOptions:
     # One conformer for every residue, or a few for every component, turned and moved for each residue. None: no limit.
     conformers: int | None = 4
     # Residues that are not standard have the class of their parent, or the unknown one.
-    modified: Literal["parent", "unknown"] = "unknown"
-    atomise_mse: bool = True  # one token per atom for selenomethionine, as for other modified residues
+    modified: Literal["parent", "unknown"] = "parent"
+    atomise_mse: bool = False  # one token per atom for selenomethionine, as for other modified residues
     slots: Literal["dense", "compact"] = "dense"  # an absent atom leaves its slot empty, or the next ones move up
-    # Keys of a window of atoms: around it; shifted to stay inside the complex; or as official AlphaFold 3 has them, which
-    # numbers the keys' conformers by the slots of tokens and lets complexes of less than `keys` atoms attend to padding.
+    # Keys of a window of atoms: around it; shifted to stay inside the complex; or as official AlphaFold 3 has them,
+    # which numbers the keys' conformers by slots of tokens and lets complexes of few atoms attend to padding.
     windows: Windows = "centred"
     queries: int = 32
     keys: int = 128
@@ -42,15 +42,13 @@ OFFICIAL_BUCKETS = (256, 512, 768, 1024, 1280, 1536, 2048, 2560, 3072, 3584, 409
 PAPER = FeatureOptions()
 ALPHAFOLD3 = FeatureOptions(
     build=BuildOptions(leaving="sugar oxygen"),
-    modified="parent",
-    atomise_mse=False,
     windows="official",
     buckets=OFFICIAL_BUCKETS,
     bonds="directed",
     empty_template="zero",
 )
-PROTENIX = FeatureOptions(slots="compact", empty_template="gap then zero")
-OPENFOLD3 = FeatureOptions(slots="compact", windows="inside")
+PROTENIX = FeatureOptions(atomise_mse=True, slots="compact", empty_template="gap then zero")
+OPENFOLD3 = FeatureOptions(modified="unknown", atomise_mse=True, slots="compact", windows="inside")
 
 
 def bucket_size(tokens: int, buckets: tuple[int, ...] | None) -> int:

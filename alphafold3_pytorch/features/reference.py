@@ -1,7 +1,7 @@
 """Reference conformers: one for every residue, turned and moved at random (SI 2.8, Table 5, `ref_*`).
 
-The random stream is that of official AlphaFold 3, so that the same seed gives the same positions: for each residue in order
-a seed for RDKit (unless its chemistry cannot be understood), two vectors for the rotation, one for the translation.
+The random stream is that of official AlphaFold 3, so that the same seed gives the same positions: for each residue a
+seed for RDKit (unless its chemistry cannot be understood), two vectors for the rotation, one for the translation.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from alphafold3_pytorch.chem.component import Component
 from alphafold3_pytorch.chem.conformers import conformer, substitute
 from alphafold3_pytorch.chem.molecules import atom_order, molecule
-from alphafold3_pytorch.features.options import FeatureOptions
+from alphafold3_pytorch.features.options import PAPER, FeatureOptions
 from alphafold3_pytorch.features.tokens import Tokens
 
 NAME_LENGTH, NAME_CHARACTERS, ELEMENTS = 4, 64, 128
@@ -51,7 +51,7 @@ def centred(positions: np.ndarray, order: Sequence[int]) -> Float[np.ndarray, "a
 
 
 def reference_positions(
-    tokens: Tokens, seed: int, options: FeatureOptions = FeatureOptions(), wanted: Bool[np.ndarray, "r"] | None = None
+    tokens: Tokens, seed: int, options: FeatureOptions = PAPER, wanted: Bool[np.ndarray, "r"] | None = None
 ) -> Float[np.ndarray, "m 3"]:
     """Positions of all atoms, or of the residues that are wanted while the others are only passed over."""
     structure, stream, conformers = tokens.structure, np.random.RandomState(seed), Conformers(options)

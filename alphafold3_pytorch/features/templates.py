@@ -11,14 +11,14 @@ from alphafold3_pytorch.chem.ccd import Components
 from alphafold3_pytorch.chem.component import MISSING
 from alphafold3_pytorch.chem.residues import GAP, PROTEIN, RESIDUES, UNKNOWN
 from alphafold3_pytorch.features.msa import SHORTEST, alignment_columns, encoding
-from alphafold3_pytorch.features.options import FeatureOptions
+from alphafold3_pytorch.features.options import PAPER, FeatureOptions
 from alphafold3_pytorch.features.tokens import SELENOMETHIONINE, Tokens
 from alphafold3_pytorch.inputs.job import Job, Protein, Template
 
 # All heavy atoms of the standard amino acids, in the order that template features are gathered from.
 ATOMS = (
-    "N CA C CB O CG CG1 CG2 OG OG1 SG CD CD1 CD2 ND1 ND2 OD1 OD2 SD CE CE1 CE2 CE3 NE NE1 NE2 OE1 OE2 CH2 NH1 NH2 OH CZ "
-    "CZ2 CZ3 NZ OXT"
+    "N CA C CB O CG CG1 CG2 OG OG1 SG CD CD1 CD2 ND1 ND2 OD1 OD2 SD CE CE1 CE2 CE3 NE NE1 NE2 OE1 OE2 CH2 NH1 NH2 "
+    "OH CZ CZ2 CZ3 NZ OXT"
 ).split()
 PLACE = {name: place for place, name in enumerate(ATOMS)}
 
@@ -34,8 +34,8 @@ class TemplateAtoms:
     def backbone(self) -> tuple[Float[np.ndarray, "t n 3 3"], Bool[np.ndarray, "t n"]]:
         """N, CA and C; an unknown residue has N three times."""
         places = np.where((self.restype == UNKNOWN)[..., None], PLACE["N"], [PLACE["N"], PLACE["CA"], PLACE["C"]])
-        positions = np.take_along_axis(self.positions, places[..., None], axis=2)
-        return positions, np.take_along_axis(self.mask, places, axis=2).all(axis=-1)
+        known = np.take_along_axis(self.mask, places, axis=2).all(axis=-1)
+        return np.take_along_axis(self.positions, places[..., None], axis=2), np.asarray(known)
 
     def pseudo_beta(self) -> tuple[Float[np.ndarray, "t n 3"], Bool[np.ndarray, "t n"]]:
         """CB, CA of glycine, N of an unknown residue."""
@@ -54,7 +54,7 @@ class TemplateChain:
     mask: Bool[np.ndarray, "r a"]
 
 
-def template_atoms(tokens: Tokens, job: Job, options: FeatureOptions = FeatureOptions()) -> TemplateAtoms:
+def template_atoms(tokens: Tokens, job: Job, options: FeatureOptions = PAPER) -> TemplateAtoms:
     """The first templates of each protein chain. Copies of a chain have the templates of the first copy."""
     entities, parts = dict(job.chains()), []
     of_entity: dict[int, TemplateAtoms] = {}
@@ -136,7 +136,9 @@ def _atom_rows(block: cif.Block) -> list[AtomRow]:
     table = [row for row in table if row[1] not in MISSING and row[3] == table[0][3]]
     found = sorted({row[0] for row in table})
     if len(found) != 1:
-        raise ValueError(f"the mmCIF has {len(found)} polymer chains ({', '.join(found[:5])}); a template is a single chain")
+        raise ValueError(
+            f"the mmCIF has {len(found)} polymer chains ({', '.join(found[:5])}); a template is a single chain"
+        )
     best = _alternatives(table)
     kept = [row for row in table if row[4] in (*MISSING, best.get(row[1]))]
     return [(int(row[1]), row[2], (float(row[6][0]), float(row[6][1]), float(row[6][2]))) for row in kept]
@@ -191,4 +193,5 @@ def _order_arginine(restype: np.ndarray, positions: np.ndarray, mask: np.ndarray
     whole = (restype == residues.INDEX["ARG"]) & mask[:, [first, second, delta]].all(axis=1)
     distance = np.linalg.norm(positions[:, [first, second]] - positions[:, [delta]], axis=-1)
     swap = np.flatnonzero(whole & (distance[:, 0] > distance[:, 1]))
-    positions[np.ix_(swap, [first, second])] = positions[np.ix_(swap, [second, first])]
+    rows = swap[:, None]
+    positions[rows, [first, second]] = positions[rows, [second, first]]

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Int
 
 from alphafold3_pytorch.chem import residues
 from alphafold3_pytorch.chem.residues import DNA, INDEX, LIGAND, PROTEIN, RNA
-from alphafold3_pytorch.features.options import FeatureOptions
+from alphafold3_pytorch.features.options import PAPER, FeatureOptions
 from alphafold3_pytorch.structure.table import Chain, Structure
 
 KINDS = (PROTEIN, RNA, DNA, LIGAND, "ion")
@@ -53,7 +53,7 @@ class Tokens:
         return [chains[c].residues[r] for c, r in zip(self.chain.tolist(), self.residue.tolist(), strict=True)]
 
 
-def tokenize(structure: Structure, options: FeatureOptions = FeatureOptions()) -> Tokens:
+def tokenize(structure: Structure, options: FeatureOptions = PAPER) -> Tokens:
     """Tokens in the order of the atoms."""
     if not len(structure):
         raise ValueError("there is nothing to predict: no residue of the job has atoms")
@@ -68,7 +68,9 @@ def tokenize(structure: Structure, options: FeatureOptions = FeatureOptions()) -
         for first in [atoms.start] if whole else range(atoms.start, atoms.stop):
             rows.append((first, not whole, numbers[id(chain)], place, kind, restype, space))
             counts.append(size if whole else 1)
-    first, atomised, chain_of, residue, kinds, restypes, spaces = (np.array(column) for column in zip(*rows, strict=True))
+    first, atomised, chain_of, residue, kinds, restypes, spaces = (
+        np.array(column) for column in zip(*rows, strict=True)
+    )
     asym, entity, sym = _chain_ids(structure, chain_of, residue)
     return Tokens(
         structure=structure,

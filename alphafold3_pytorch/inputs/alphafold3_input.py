@@ -33,7 +33,9 @@ class FurtherInputs:
     atom_parent_ids: Tensor | None = None  # [m]: atoms attend to those of the same parent only
     # ground truth
     atom_pos: Tensor | Sequence[Tensor] | None = None  # [m 3], or one for each residue or ligand
-    missing_atom_indices: Sequence[Sequence[int] | None] | None = None  # for each residue or ligand, places of its atoms
+    missing_atom_indices: Sequence[Sequence[int] | None] | None = (
+        None  # for each residue or ligand, places of its atoms
+    )
     resolved_labels: Tensor | None = None  # [m]
     distance_labels: Tensor | None = None  # [n n]
     resolution: float | None = None  # Å; the confidence losses need it
@@ -82,7 +84,13 @@ class Alphafold3Input(FurtherInputs):
         return Job("input", tuple(entities), seeds=(self.seed,))
 
 
-ALPHABETS = {"proteins": "ARNDCQEGHILKMFPSTWYVX", "ss_rna": "ACGUN", "ds_rna": "ACGUN", "ss_dna": "ACGTN", "ds_dna": "ACGTN"}
+ALPHABETS = {
+    "proteins": "ARNDCQEGHILKMFPSTWYVX",
+    "ss_rna": "ACGUN",
+    "ds_rna": "ACGUN",
+    "ss_dna": "ACGTN",
+    "ds_dna": "ACGTN",
+}
 
 
 def _check_sequences(name: str, sequences: Sequence[str]) -> None:
@@ -119,7 +127,7 @@ def _ligand(name: str, ligand: Any, number: int) -> Ligand:
 class MoleculeInput(FurtherInputs):
     """A complex as RDKit molecules, one for each residue or ligand, and what is known of their tokens.
 
-    A ligand's molecule is spread over one token for each of its atoms; `molecule_token_pool_lens` has the atoms per token.
+    A ligand's molecule has one token for each of its atoms; `molecule_token_pool_lens` has the atoms per token.
     """
 
     molecules: Sequence[Any]

@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from alphafold3_pytorch.chem.ccd import Components
+from alphafold3_pytorch.chem.ccd import Components, standard_component
 from alphafold3_pytorch.chem.component import Component
 from alphafold3_pytorch.chem.ligands import from_smiles
 from alphafold3_pytorch.chem.residues import C_TERMINAL, DNA, FIVE_PRIME, PROTEIN, RNA
@@ -19,8 +19,8 @@ Leaving = Literal["bonded", "sugar oxygen", "sugar oxygen if bonded"]
 class BuildOptions:
     """Which atoms are left out.
 
-    `leaving` says what a bond costs: "bonded" takes the leaving atom next to each bonded atom, as the dictionary flags it;
-    "sugar oxygen" takes O1 of every sugar unless O1 is bonded, bonds or no bonds (official AlphaFold 3);
+    `leaving` says what a bond costs: "bonded" takes the leaving atom next to each bonded atom, as the dictionary flags
+    it; "sugar oxygen" takes O1 of every sugar unless O1 is bonded, bonds or no bonds (official AlphaFold 3);
     "sugar oxygen if bonded" does so only for sugars with a bond (the official option `fix_standalone_glycans`).
     """
 
@@ -134,10 +134,16 @@ def _missing(
         missing.add(FIVE_PRIME)
     if options.leaving == "bonded":
         return (missing | _leaving(component, bonded)) - bonded
-    sugar = component.is_saccharide and kind not in (PROTEIN, RNA, DNA)
+    sugar = kind not in (PROTEIN, RNA, DNA) and is_sugar(component)
     if sugar and "O1" not in bonded and (bonded or options.leaving == "sugar oxygen"):
         missing.add("O1")
     return missing - bonded
+
+
+def is_sugar(component: Component) -> bool:
+    """By what the dictionary says of the code, as in official AlphaFold 3."""
+    listed = standard_component(component.code)
+    return listed is not None and listed.is_saccharide
 
 
 def _leaving(component: Component, bonded: set[str]) -> set[str]:

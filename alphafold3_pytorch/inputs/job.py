@@ -142,6 +142,9 @@ class Job:
             seen.add(chain)
         if not self.seeds:
             raise ValueError(f"job {self.name!r} has no seed; give at least one")
+        wrong = next((seed for seed in self.seeds if not 0 <= seed < 1 << 32), None)
+        if wrong is not None:
+            raise ValueError(f"job {self.name!r}: seed {wrong} is out of range; use 0 to {(1 << 32) - 1}")
 
     def chains(self) -> Iterator[tuple[str, Entity]]:
         """Every chain id with its entity, copies one after the other."""

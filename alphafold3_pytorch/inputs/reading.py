@@ -1,4 +1,4 @@
-"""What all readers of job files share: opening files, and looking into nested records while collecting every mistake."""
+"""What all readers of job files share: opening files, and taking records apart while collecting every mistake."""
 
 import gzip
 import json
@@ -12,7 +12,14 @@ from typing import Any, TypeVar
 import zstandard
 
 Made = TypeVar("Made")
-NAMES = {str: "text", int: "a whole number", list: "a list", dict: "a record { }", bool: "true or false", float: "a number"}
+NAMES = {
+    str: "text",
+    int: "a whole number",
+    list: "a list",
+    dict: "a record { }",
+    bool: "true or false",
+    float: "a number",
+}
 LARGEST = 2 << 30  # bytes of an unpacked file
 
 
@@ -39,7 +46,9 @@ def parse_json(text: str, source: str) -> Any:
     try:
         return json.loads(text, object_pairs_hook=_without_repeats)
     except json.JSONDecodeError as error:
-        raise ValueError(f"{source} is not valid JSON: {error.msg} in line {error.lineno}, column {error.colno}") from None
+        raise ValueError(
+            f"{source} is not valid JSON: {error.msg} in line {error.lineno}, column {error.colno}"
+        ) from None
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{source}: {error}") from None
 

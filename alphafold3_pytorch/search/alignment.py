@@ -66,7 +66,9 @@ def parse_fasta(text: str) -> tuple[list[str], list[str]]:
             parts.append([])
         elif line and not line.startswith("#"):
             if not names:
-                raise ValueError(f"line {number} is {line[:30]!r}, but the first line must be a header that starts with >")
+                raise ValueError(
+                    f"line {number} is {line[:30]!r}, but the first line must be a header that starts with >"
+                )
             parts[-1].append(line)
     return names, ["".join(lines) for lines in parts]
 
@@ -136,7 +138,11 @@ def parse_stockholm(text: str) -> Alignment:
 
 
 def _as_a3m(row: str, keep: Sequence[bool]) -> str:
-    return "".join(letter if column else letter.lower() for letter, column in zip(row, keep, strict=True) if column or letter != "-")
+    return "".join(
+        letter if column else letter.lower()
+        for letter, column in zip(row, keep, strict=True)
+        if column or letter != "-"
+    )
 
 
 def parse_alignment(text: str) -> Alignment:
