@@ -131,7 +131,8 @@ def bond_error(pairs: np.ndarray, ours: Mapping[str, np.ndarray], theirs: Any) -
 
 def find_dictionary(folder: Path, given: Path | None) -> dict[str, Component]:
     """Components that the reference was made with, where they are beside it."""
-    places = [given] if given else [parent / "ccd" / "components_subset.cif.gz" for parent in folder.resolve().parents]
+    beside = [parent / "ccd" / "components_subset.cif.gz" for parent in folder.resolve().parents]
+    places = [given] if given else [folder / "components.cif.gz", *beside]
     path = next((path for path in places if path.exists()), None)
     return read_components(read_text(path)) if path else {}
 

@@ -79,7 +79,7 @@ class Dictionary:
             ideal=_angstrom(self._rows("atom", "ideal", place)),
             model=_angstrom(model) if len(model) else None,
             bonds=self._rows("bond", "bonds", place).astype(np.int32),
-            orders=self._rows("bond", "orders", place),
+            orders=self._rows("bond", "orders", place).astype(np.int8),
             aromatic=self._rows("bond", "aromatic", place),
             letter=letter,
             parent=parent,

@@ -92,7 +92,7 @@ def index_tensors(tokens: Tokens, layout: Layout, options: FeatureOptions) -> Te
         "distogram_atom_indices": torch.from_numpy(layout.distogram),
         "atom_indices_for_frame": frames,
         "valid_atom_indices_for_frame": (frames >= 0).all(dim=-1),
-        "token_bonds": torch.from_numpy(bond_matrix(tokens, layout, find_bonds(tokens), options)).bool(),
+        "token_bonds": torch.from_numpy(bond_matrix(tokens, find_bonds(tokens, options), options)).bool(),
     }
 
 

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from alphafold3_pytorch.features.layout import Layout
-from alphafold3_pytorch.features.options import FeatureOptions
+from alphafold3_pytorch.features.options import PAPER, FeatureOptions
 from alphafold3_pytorch.features.tokens import NUCLEIC, STANDARD, Tokens
 
 KNOWN = STANDARD["protein"] | NUCLEIC
@@ -20,7 +19,7 @@ class Bonds:
     ligand_ligand: Int[np.ndarray, "k 2"]
 
 
-def find_bonds(tokens: Tokens) -> Bonds:
+def find_bonds(tokens: Tokens, options: FeatureOptions = PAPER) -> Bonds:
     """Bonds declared between polymers are left out, as in the paper."""
     structure = tokens.structure
     polymer = np.array([chain.is_polymer for chain in structure.chains])
@@ -28,30 +27,33 @@ def find_bonds(tokens: Tokens) -> Bonds:
     keys = structure.residue_keys
     declared = declared[keys[declared[:, 0]] != keys[declared[:, 1]]]
     polymers = polymer[structure.chain[declared]].sum(axis=1)
-    inside = _inside(tokens)
+    inside = _inside(tokens, as_official=options.bonds == "directed")
     return Bonds(declared[polymers == 1], np.concatenate([declared[polymers == 0], inside]))
 
 
-def _inside(tokens: Tokens) -> Int[np.ndarray, "k 2"]:
-    """Bonds of components with one token per atom."""
+def _inside(tokens: Tokens, as_official: bool) -> Int[np.ndarray, "k 2"]:
+    """Bonds of components with one token per atom.
+
+    Official AlphaFold 3 leaves out those of standard residues that are ligands, and of atoms whose name starts with H.
+    """
     structure, found = tokens.structure, [np.zeros((0, 2), np.int64)]
     for token in np.flatnonzero(tokens.atomised & np.diff(tokens.space, prepend=-1).astype(bool)).tolist():
         code = tokens.names[token]
         component = structure.components[code]
-        if code in KNOWN or not len(component.bonds):
+        if (as_official and code in KNOWN) or not len(component.bonds):
             continue
         start = int(tokens.first_atom[token])
         stop = start + int((tokens.space == tokens.space[token]).sum())
         places = np.full(len(component.names), -1)
         present = structure.names[start:stop].tolist()
         places[[component.index[name] for name in present]] = range(start, stop)
-        places[[name.startswith("H") for name in component.names]] = -1
+        places[[as_official and name.startswith("H") for name in component.names]] = -1
         pairs = places[component.bonds]
         found.append(pairs[(pairs >= 0).all(axis=1)])
     return np.concatenate(found)
 
 
-def token_pairs(tokens: Tokens, layout: Layout, bonds: Bonds, options: FeatureOptions) -> Int[np.ndarray, "k 2"]:
+def token_pairs(tokens: Tokens, bonds: Bonds, options: FeatureOptions) -> Int[np.ndarray, "k 2"]:
     """Bonds as pairs of tokens. "directed" means that a bond counts for the centre of a residue of a polymer."""
     pairs = np.concatenate([bonds.polymer_ligand, bonds.ligand_ligand])
     ends = tokens.atom_to_token[pairs]
@@ -76,8 +78,8 @@ def _is_polymer(tokens: Tokens) -> np.ndarray:
     return np.array([chain.is_polymer for chain in chains])[tokens.structure.chain]
 
 
-def bond_matrix(tokens: Tokens, layout: Layout, bonds: Bonds, options: FeatureOptions) -> Float[np.ndarray, "n n"]:
-    pairs = token_pairs(tokens, layout, bonds, options)
+def bond_matrix(tokens: Tokens, bonds: Bonds, options: FeatureOptions = PAPER) -> Float[np.ndarray, "n n"]:
+    pairs = token_pairs(tokens, bonds, options)
     matrix = np.zeros((len(tokens), len(tokens)), np.float32)
     matrix[tuple(pairs.T)] = 1
     if options.bonds == "symmetric":

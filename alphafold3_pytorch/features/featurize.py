@@ -51,7 +51,7 @@ def prepare(job: Job, seed: int | None = None, options: FeatureOptions = PAPER) 
         layout=lay_out(tokens, options),
         positions=reference_positions(tokens, job.seeds[0] if seed is None else seed, options),
         frames=frame_atoms(tokens, options),
-        bonds=find_bonds(tokens),
+        bonds=find_bonds(tokens, options),
         msa=complex_msa(tokens, job, options),
         templates=template_atoms(tokens, job, options),
     )
@@ -76,7 +76,7 @@ def assemble(known: Complex) -> FeatureBatch:
         sym_id=batched(tokens.sym_id),
         molecule_type=batched(tokens.kind[:, None] == np.arange(len(KINDS))),
         token_features=batched(np.column_stack([known.msa.profile, known.msa.deletion_mean]).astype(np.float32)),
-        token_bonds=batched(bond_matrix(tokens, layout, known.bonds, options)),
+        token_bonds=batched(bond_matrix(tokens, known.bonds, options)),
         atom_mask=atom_mask,
         atom_features=F.pad(torch.from_numpy(features), (0, 0, 0, pad))[None],
         atom_to_token=atoms(tokens.atom_to_token, -1),

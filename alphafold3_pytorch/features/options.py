@@ -37,7 +37,7 @@ class FeatureOptions:
     resolve_msa_overlaps: bool = True  # rows of the unpaired alignment that are in the paired one are left out
 
 
-OFFICIAL_BUCKETS = (256, 512, 768, 1024, 1280, 1536, 2048, 2560, 3072, 3584, 4096, 4608, 5120)
+OFFICIAL_BUCKETS = (128, 256, 384, 512, 768, 1024, 1280, 1536, 2048, 2560, 3072, 3584, 4096, 4608, 5120)
 
 PAPER = FeatureOptions()
 ALPHAFOLD3 = FeatureOptions(

@@ -56,7 +56,8 @@ def test_every_array_is_used_or_ignored_for_a_reason(name):
     ignored = rulebook.ignored(shapes)
     assert all(len(each.reason) > 10 for each in ignored)
     total, used = sum(map(prod, shapes.values())), sum(map(prod, native.shapes_of_network(config).values()))
-    padding = sum(prod(shape[:1]) * 9 for key, shape in shapes.items() if key.endswith("linear_ref_element.weight"))
+    elements = [key for key in set(shapes) - set(rulebook.copies(shapes)) if key.endswith("linear_ref_element.weight")]
+    padding = sum(9 * shapes[key][0] for key in elements)  # OpenFold3 has 119 elements, we 128 columns
     constants = sum(value.numel() for value in rulebook.constants.values())
     assert total - sum(each.values for each in ignored) == used - padding - constants
 
@@ -68,7 +69,7 @@ def test_export_has_the_published_arrays_and_count(name):
     rulebook = family.rulebook(config)
     shapes = shapes_of(rulebook.export(state))
     assert shapes == manifest(name)
-    counted = [key for key in shapes if not key.endswith(BUFFERS) and key not in rulebook.copies(shapes)]
+    counted = [key for key in set(shapes) - set(rulebook.copies(shapes)) if not key.endswith(BUFFERS)]
     assert sum(prod(shapes[key]) for key in counted) == model.parameters == SETTINGS[name]["parameters"]
     assert len(shapes) == SETTINGS[name]["arrays"]
 
