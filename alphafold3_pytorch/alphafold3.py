@@ -68,7 +68,8 @@ class Edges(NamedTuple):
 class Alphafold3(nn.Module):
     """AlphaFold 3: a loss where labels are given, sampled atom positions (Å) otherwise.
 
-    Widths, depths and options are keyword arguments; `Alphafold3(config=NetworkConfig(...))` takes a config instead.
+    Widths, depths and options are keyword arguments; `Alphafold3(config=NetworkConfig(...))` takes a config
+    instead, `Alphafold3(network=...)` a ready network.
     `Alphafold3.from_checkpoint(path)` takes both the config and the parameters of published weights.
     Raises TypeError for arguments that do not exist and ValueError for values that cannot be.
     """
@@ -77,6 +78,7 @@ class Alphafold3(nn.Module):
         self,
         *,
         config: NetworkConfig | None = None,
+        network: Network | None = None,
         dim_atom_inputs: int | None = None,
         dim_template_feats: int | None = None,
         dim_template_model: int = 64,
@@ -135,9 +137,12 @@ class Alphafold3(nn.Module):
         constraints: list[str] | None = None,
         **unknown: Any,
     ):
-        given = {name: value for name, value in locals().items() if name not in ("self", "unknown", "__class__")}
+        given = {
+            name: value for name, value in locals().items() if name not in ("self", "unknown", "network", "__class__")
+        }
         super().__init__()
         unknown_names(unknown, given, "Alphafold3")
+        given["config"] = config = network.config if network is not None else config
         self.arguments = {name: plain(value) for name, value in given.items() if value is not None}
         given["distance_bins"] = edges_from_lower(as_tensor(distance_bins, torch.linspace(2, 22, num_dist_bins or 64)))
         for kind, bins, count in (("pae", pae_bins, num_pae_bins), ("pde", pde_bins, num_pde_bins)):
@@ -146,13 +151,16 @@ class Alphafold3(nn.Module):
             if dim_atom_inputs is None or dim_template_feats is None:
                 raise TypeError("Alphafold3 needs dim_atom_inputs and dim_template_feats (or a config)")
             config = network_config(given)
-        self.config, self.network = config, Network(config)
+        self.config, self.network = config, Network(config) if network is None else network
         self.edges = Edges(
             distogram_edges() if distance_bins is None else given["distance_bins"], given["pae_bins"], given["pde_bins"]
         )
         self.num_rollout_steps, self.pdb_training_set = num_rollout_steps, pdb_training_set
         self.detach_when_recycling = detach_when_recycling
-        self.diffusion_options = {"num_augmentations": diffusion_num_augmentations, "max_batch": diffusion_max_batch_size}
+        self.diffusion_options = {
+            "num_augmentations": diffusion_num_augmentations,
+            "max_batch": diffusion_max_batch_size,
+        }
         self.diffusion_options |= options(edm_kwargs, TRAINING_NOISE, "edm_kwargs") | dict(augment_kwargs or {})
         self.loss_config = LossConfig(
             diffusion=loss_diffusion_weight,
@@ -253,6 +261,7 @@ class Alphafold3(nn.Module):
         widths = {"ATOM": config.atoms.features, "PAIR": config.atoms.pair_features, "TOKEN": config.token_features}
         widths |= {"MSA": config.msa.types, "MSA_EXTRA": config.msa.features, "MODS": config.modifications}
         widths |= {"TEMPLATE": config.templates.features if config.templates else 0, "CONSTRAINTS": config.constraints}
+        widths["TYPES"] = config.residue_types if config.residue_table is None else len(config.residue_table)
         return widths | {"q": config.atoms.queries, "l": config.atoms.keys}
 
     def check(self, tensors: Mapping[str, Tensor | None]) -> dict[str, Tensor]:
@@ -404,11 +413,7 @@ class Alphafold3(nn.Module):
 
         `options` are arguments of `Alphafold3` that are not sizes, such as loss weights.
         """
-        network = families.load(path)
-        with torch.device("meta"):
-            model = cls(config=network.config, **options)
-        model.network = network
-        return model
+        return cls(network=families.load(path), **options)
 
 
 @contextmanager

@@ -22,10 +22,11 @@ app = typer.Typer(
 )
 
 
-def show_version(wanted: bool) -> None:
+def show_version(wanted: bool) -> bool:
     if wanted:
         typer.echo(f"af3 {__version__}")
         raise typer.Exit()
+    return wanted
 
 
 @app.callback()

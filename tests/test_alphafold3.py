@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from alphafold3_pytorch import Alphafold3, Alphafold3Logits, ConfidenceHeadLogits
+from alphafold3_pytorch import Alphafold3, Alphafold3Input, Alphafold3Logits, ConfidenceHeadLogits
 from tests.synthetic import collate, complex_tensors, randomise, small_arguments, without
 
 
@@ -208,6 +208,24 @@ def test_a_config_instead_of_arguments(tmp_path, model, tensors):
     assert again.config == model.config
     inputs = unlabelled(tensors)
     torch.testing.assert_close(again(**inputs, seed=1, num_sample_steps=2), model(**inputs, seed=1, num_sample_steps=2))
+
+
+@pytest.mark.parametrize(
+    "case", ["protenix_v1/weights.safetensors", "openfold3/weights.safetensors", "alphafold3/params.safetensors"]
+)
+def test_published_weights_sample_and_train(root, case):
+    model = Alphafold3.from_checkpoint(
+        root / "tests" / "goldens" / "cases" / case, diffusion_num_augmentations=2, num_rollout_steps=2
+    )
+    known = Alphafold3Input(
+        proteins=["AG"], metal_ions=["Mg"], atom_pos=[torch.randn(5, 3), torch.randn(4, 3), torch.randn(1, 3)]
+    )
+    loss = model.forward_with_alphafold3_inputs(known)
+    loss.backward()
+    assert loss.isfinite() and model.network.trunk.single.weight.grad is not None
+    asked = Alphafold3Input(proteins=["MKT"], ligands=["CCO"])
+    positions = model.forward_with_alphafold3_inputs([asked, Alphafold3Input(ss_rna=["AU"])], num_sample_steps=2)
+    assert positions.shape[0] == 2 and positions.isfinite().all()
 
 
 def test_shrink_and_perturb():

@@ -23,7 +23,6 @@ from alphafold3_pytorch.chem.conformers import Limits
 from alphafold3_pytorch.features.featurize import Complex, prepare
 from alphafold3_pytorch.features.options import ALPHAFOLD3, FeatureOptions
 from alphafold3_pytorch.inputs.alphafold3_json import parse
-from alphafold3_pytorch.inputs.build import BuildOptions
 from alphafold3_pytorch.inputs.reading import read_text
 from tools.features_official import Official
 
@@ -53,7 +52,7 @@ def cases(folder: Path) -> Iterator[Case]:
 
 def options_of(settings: Mapping[str, Any]) -> FeatureOptions:
     """The options of the reference pipeline, as ours."""
-    limits = Limits(seconds=0, iterations=settings.get("conformer_max_iterations"), need_ideal=True)
+    limits = Limits(seconds=0.0, iterations=settings.get("conformer_max_iterations"), need_ideal=True)
     if settings.get("ref_max_modified_date"):
         limits = replace(limits, experimental_before=settings["ref_max_modified_date"])
     fixed = settings.get("fix_standalone_glycans", False)
@@ -61,7 +60,7 @@ def options_of(settings: Mapping[str, Any]) -> FeatureOptions:
         ALPHAFOLD3,
         limits=limits,
         conformers=None,
-        build=BuildOptions(leaving="sugar oxygen if bonded" if fixed else "sugar oxygen"),
+        build=replace(ALPHAFOLD3.build, leaving="sugar oxygen if bonded" if fixed else "sugar oxygen"),
         buckets=tuple(settings["buckets"]) if settings.get("buckets") else None,
         resolve_msa_overlaps=settings.get("resolve_msa_overlaps", True),
     )

@@ -53,7 +53,7 @@ def read_case(folder: Path, dtype: torch.dtype, intermediates: bool) -> Case:
 
 def sampler_config(given: dict, sampler: SamplerConfig) -> SamplerConfig:
     names = {"gamma_0": "gamma", "gamma_min": "gamma_min", "noise_scale": "noise_scale", "step_scale": "step_scale"}
-    return replace(sampler, **{names[name]: value for name, value in given.items() if name in names})
+    return replace(sampler, **{names[name]: float(value) for name, value in given.items() if name in names})
 
 
 def alphafold3_stages(folder: Path, dtype: torch.dtype, intermediates: bool) -> Iterator[Stage]:

@@ -78,7 +78,7 @@ def sampler_config(config: dict, sampler: SamplerConfig) -> SamplerConfig:
     given = config.get("sample_diffusion", {}) | config.get(
         "inference_noise_scheduler", config.get("noise_schedule", {})
     )
-    return replace(sampler, **{names[name]: value for name, value in given.items() if name in names})
+    return replace(sampler, **{names[name]: float(value) for name, value in given.items() if name in names})
 
 
 def peer_stages(folder: Path, dtype: torch.dtype, intermediates: bool) -> Iterator[Stage]:

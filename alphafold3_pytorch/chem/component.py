@@ -1,5 +1,6 @@
 """Component: one chemical component (a residue, a ligand, an ion) with its atoms and bonds, and its mmCIF form."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,10 +38,7 @@ class Component:
     index: dict[str, int] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "index", {name: place for place, name in enumerate(self.names)})
-        if len(self.index) != len(self.names):
-            twice = next(name for place, name in enumerate(self.names) if self.index[name] != place)
-            raise ValueError(f"component {self.code} has two atoms named {twice}; atom names must be unique")
+        object.__setattr__(self, "index", _places(self.code, self.names))
 
     @property
     def heavy(self) -> Bool[np.ndarray, "a"]:
@@ -75,6 +73,15 @@ class Component:
         return np.nan_to_num(positions, nan=0.0)
 
 
+def _places(code: str, names: Sequence[str]) -> dict[str, int]:
+    """Where each atom name is."""
+    places = {name: place for place, name in enumerate(names)}
+    if len(places) != len(names):
+        twice = next(name for place, name in enumerate(names) if places[name] != place)
+        raise ValueError(f"component {code} has two atoms named {twice}; atom names must be unique")
+    return places
+
+
 def read_components(text: str) -> dict[str, Component]:
     """Components of an mmCIF file in the form of the chemical component dictionary, by code."""
     blocks = [block for block in cif.read(text) if block.table("chem_comp")]
@@ -87,7 +94,7 @@ def read_components(text: str) -> dict[str, Component]:
 def _component(block: cif.Block) -> Component:
     code = block.value("chem_comp", "id", block.name)
     names = block.column("chem_comp_atom", "atom_id")
-    index = {name: place for place, name in enumerate(names)}
+    index = _places(code, names)
     charges = [_charge(value) for value in block.column("chem_comp_atom", "charge", "0")]
     pairs, orders, aromatic = _bonds(block, code, index)
     known = lambda name: "" if (value := block.value("chem_comp", name)) in MISSING else value  # noqa: E731

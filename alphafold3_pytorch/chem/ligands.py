@@ -117,18 +117,19 @@ def parse_glycan(text: str) -> Glycan:
     codes: list[str] = []
     bonds: list[tuple[int, str, int, str]] = []
     parents: list[int] = []
-    place = 0
+    place, current = 0, -1
     while place < len(text.rstrip()):
         match = _GLYCAN.match(text, place)
         if match is None or (match[1] and not codes) or (match[2] and not parents):
             raise ValueError(f"glycan {text!r} is not understood from position {place}; write NAG(4-1 NAG(4-1 BMA))")
         place = match.end()
         if match[1]:
-            parents.append(len(codes) - 1)
+            parents.append(current)
         elif match[2]:
-            parents.pop()
+            current = parents.pop()
         else:
             codes.append(match[5].upper())
+            current = len(codes) - 1
             if len(codes) > 1:
                 bonds.append(_glycosidic(text, match, parents, len(codes) - 1))
     if parents:

@@ -48,12 +48,12 @@ def _field(name: str, values: list[Any]) -> Any:
     return pad_and_join(values, -1 if name in INDICES else 0)
 
 
-def pad_and_join(values: Sequence[Tensor], pad: float) -> Tensor:
+def pad_and_join(values: Sequence[Tensor], pad: int) -> Tensor:
     """Along the batch axis; every other axis is padded to the longest."""
     shape = [max(value.shape[axis] for value in values) for axis in range(1, values[0].ndim)]
     return torch.cat([_padded(value, shape, pad) for value in values])
 
 
-def _padded(value: Tensor, shape: Sequence[int], pad: float) -> Tensor:
+def _padded(value: Tensor, shape: Sequence[int], pad: int) -> Tensor:
     sides = [side for size, have in zip(shape, value.shape[1:], strict=True) for side in (size - have, 0)]
     return F.pad(value, sides[::-1], value=bool(pad) if value.dtype == torch.bool else pad)

@@ -41,7 +41,7 @@ OFFICIAL_BUCKETS = (128, 256, 384, 512, 768, 1024, 1280, 1536, 2048, 2560, 3072,
 
 PAPER = FeatureOptions()
 ALPHAFOLD3 = FeatureOptions(
-    build=BuildOptions(leaving="sugar oxygen"),
+    build=BuildOptions(leaving="sugar oxygen", one_code_per_ligand=False),
     windows="official",
     buckets=OFFICIAL_BUCKETS,
     bonds="directed",

@@ -44,6 +44,7 @@ SHAPES = {
     "resolution": "b",
 }
 REQUIRED = tuple(SHAPES)[:6]
+UNKNOWN = 20  # the class of an unknown amino acid, and of ligands
 
 
 def check_shapes(tensors: Mapping[str, Tensor], sizes: Mapping[str, int]) -> dict[str, int]:
@@ -110,7 +111,7 @@ def feature_batch(tensors: Mapping[str, Tensor], queries: int, keys: int, sizes:
         frames = frames.masked_fill(~tensors["valid_atom_indices_for_frame"].bool()[..., None], -1)
     return FeatureBatch(
         token_mask=lengths > 0,
-        restype=tensors["molecule_ids"].long().clamp(min=0),
+        restype=residue_types(tensors["molecule_ids"], sizes["TYPES"]),
         residue_index=residue,
         token_index=token,
         asym_id=asym,
@@ -134,6 +135,12 @@ def feature_batch(tensors: Mapping[str, Tensor], queries: int, keys: int, sizes:
         templates=templates(tensors),
         extra=extra(tensors, index, queries, pad),
     )
+
+
+def residue_types(ids: Int[Tensor, "b n"], classes: int) -> Int[Tensor, "b n"]:
+    """Residue types; unknown where the model has no class for an id, as published models have none for ions."""
+    types = ids.long().clamp(min=0)
+    return torch.where(types < classes, types, min(UNKNOWN, classes - 1))
 
 
 def within(index: Tensor | None, shape: tuple[int, ...], atoms: int) -> Int[Tensor, "..."]:

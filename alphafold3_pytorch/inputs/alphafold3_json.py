@@ -46,7 +46,7 @@ class _Reader:
         name = self.top.take("name", str)
         seeds = self.top.take_list("modelSeeds", int)
         entities = [self._entity(record) for record in self.top.records("sequences")]
-        pairs = self.top.take_list("bondedAtomPairs", list, None) or []
+        pairs = self.top.take_list("bondedAtomPairs", list, needed=False)
         bonds = [self._bond(pair, f"bondedAtomPairs[{number}]") for number, pair in enumerate(pairs)]
         own = self._text(self.top, "userCCD", "userCCDPath")
         components = made(self.problems, "userCCD", read_components, own) if own else {}
@@ -111,7 +111,7 @@ class _Reader:
         for chain in ids:
             if not (chain.isascii() and chain.isalpha() and chain.isupper()):
                 self.problems.add(record.place("id"), f"is {brief(chain)}; use upper-case letters")
-        if not ids and "id" in record.given:
+        if record.given.get("id") == []:
             self.problems.add(record.place("id"), "is empty; give a letter or a list of them")
         return tuple(ids) or ("?",)
 
@@ -133,15 +133,17 @@ class _Reader:
 
     def _polymer(self, record: Record, kind: Any, kwargs: dict[str, Any], code: str, position: str) -> Entity | None:
         changes = []
-        for change in record.records("modifications", None):
+        for change in record.records("modifications", needed=False):
             changes.append(Modification(change.take(code, str), change.take(position, int)))
             change.finish()
         sequence = record.take("sequence", str)
+        if not isinstance(record.given.get("sequence"), str):
+            return None
         return made(self.problems, record.path, kind, sequence=sequence, modifications=tuple(changes), **kwargs)
 
     def _templates(self, record: Record) -> tuple[Template, ...] | None:
         found = []
-        for item in record.records("templates", None):
+        for item in record.records("templates", needed=False):
             mmcif = self._text(item, "mmcif", "mmcifPath")
             indices = [tuple(item.take_list(name, int)) for name in ("queryIndices", "templateIndices")]
             item.finish()
@@ -153,9 +155,9 @@ class _Reader:
         return tuple(template for template in found if template) if given else None
 
     def _ligand(self, record: Record, kwargs: dict[str, Any]) -> Entity | None:
-        codes, smiles = record.take_list("ccdCodes", str, None), record.take("smiles", str, None)
+        codes, smiles = record.take_list("ccdCodes", str, needed=False), record.take("smiles", str, "")
         record.one_of("ccdCodes", "smiles")
-        return made(self.problems, record.path, Ligand, codes=tuple(codes or ()), smiles=smiles or "", **kwargs)
+        return made(self.problems, record.path, Ligand, codes=tuple(codes), smiles=smiles, **kwargs)
 
     def _bond(self, pair: list[Any], path: str) -> Bond | None:
         ends = [end for end in pair if isinstance(end, list) and [type(part) for part in end] == [str, int, str]]

@@ -1,5 +1,6 @@
 """Job to Structure: which residues there are, which atoms each of them has, and which are bonded."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
@@ -27,6 +28,7 @@ class BuildOptions:
     terminal_atoms: bool = True  # OXT at the C terminus, OP3 at the 5' end
     leaving: Leaving = "bonded"
     sort_chains: bool = True
+    one_code_per_ligand: bool = True  # copies of a ligand without a code have one code, and so are one entity
 
 
 class Place(NamedTuple):
@@ -38,7 +40,8 @@ def build(job: Job, options: BuildOptions = BuildOptions()) -> Structure:
     """All atoms of a job, without positions."""
     named = sorted(job.chains(), key=lambda item: chain_order(item[0])) if options.sort_chains else list(job.chains())
     own = dict(job.components)
-    chains = tuple(Chain(name, entity.kind, _residues(name, entity, own)) for name, entity in named)
+    codes = LigandCodes(own, options.one_code_per_ligand)
+    chains = tuple(Chain(name, entity.kind, codes.residues(name, entity)) for name, entity in named)
     components = Components(own)
     bonded = _bonded_atoms(job, chains, components)
     columns = [_chain_columns(number, chain, components, bonded, options) for number, chain in enumerate(chains)]
@@ -57,15 +60,29 @@ def build(job: Job, options: BuildOptions = BuildOptions()) -> Structure:
     return replace(structure, bonds=_bonds(job, structure))
 
 
-def _residues(name: str, entity: Entity, own: dict[str, Component]) -> tuple[str, ...]:
-    """Component codes of a chain; a ligand without a code gets one, and its component joins the job's own."""
-    if not isinstance(entity, Ligand):
-        return entity.residues()
-    if entity.codes:
-        return entity.codes
-    code = f"LIG_{name}"
-    own[code] = from_smiles(entity.smiles, code) if entity.smiles else replace(entity.component, code=code)  # type: ignore[type-var]
-    return (code,)
+class LigandCodes:
+    """Gives codes to ligands that have none; their components join the job's own."""
+
+    def __init__(self, own: dict[str, Component], shared: bool):
+        self.own, self.shared = own, shared
+        self.given: dict[Hashable, str] = {}
+
+    def residues(self, name: str, entity: Entity) -> tuple[str, ...]:
+        """Component codes of a chain."""
+        if not isinstance(entity, Ligand):
+            return entity.residues()
+        return entity.codes or (self.code(name, entity),)
+
+    def code(self, name: str, ligand: Ligand) -> str:
+        key: Hashable = ligand.smiles
+        if ligand.component is not None:
+            key = ligand.component.name, ligand.component.names, ligand.component.bonds.tobytes()
+        if self.shared and key in self.given:
+            return self.given[key]
+        code = self.given[key] = f"LIG_{name}"
+        known = ligand.component
+        self.own[code] = from_smiles(ligand.smiles, code) if known is None else replace(known, code=code)
+        return code
 
 
 def _bonded_atoms(job: Job, chains: tuple[Chain, ...], components: Components) -> dict[Place, set[str]]:

@@ -119,20 +119,19 @@ class Record:
             return kind() if default is ... else default
         return value
 
-    def take_list(self, name: str, kind: type[Made], default: Any = ...) -> list[Made]:
-        """A list of values of one kind."""
-        values = self.take(name, list, default)
-        good = []
-        for number, value in enumerate(values or []):
+    def take_list(self, name: str, kind: type[Made], needed: bool = True) -> list[Made]:
+        """A list of values of one kind; empty where it is absent."""
+        good: list[Made] = []
+        for number, value in enumerate(self.take(name, list, ... if needed else [])):
             if isinstance(value, kind) and not (isinstance(value, bool) and kind is not bool):
                 good.append(value)
             else:
                 self.problems.add(f"{self.place(name)}[{number}]", f"is {brief(value)}; it must be {NAMES[kind]}")
-        return good if values is not None else default
+        return good
 
-    def records(self, name: str, default: Any = ...) -> list["Record"]:
-        """A list of records."""
-        values = self.take(name, list, default) or []
+    def records(self, name: str, needed: bool = True) -> list["Record"]:
+        """A list of records; empty where it is absent."""
+        values = self.take(name, list, ... if needed else [])
         return [Record(value, f"{self.place(name)}[{number}]", self.problems) for number, value in enumerate(values)]
 
     def one_of(self, *names: str) -> None:

@@ -29,9 +29,9 @@ def _attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
 def window_attention(
     q: Float[Tensor, "b k w h q d"],
     k: Float[Tensor, "b k w h l d"],
-    v: Float[Tensor, "b k w h l d"],
+    v: Float[Tensor, "b k w h l c"],
     bias: Float[Tensor, "b w h q l"],
-) -> Float[Tensor, "b k w h q d"]:
+) -> Float[Tensor, "b k w h q c"]:
     """The same within windows of atoms; the samples `k` of a complex share one bias."""
     logits = torch.matmul(q * q.shape[-1] ** -0.5, k.transpose(-1, -2)) + bias[:, None]
     return torch.matmul(logits.softmax(dim=-1), v)

@@ -39,18 +39,17 @@ def from_json(text: str) -> NetworkConfig:
         values = json.loads(text)
     except json.JSONDecodeError as error:
         raise ValueError(f"its config is not JSON ({error})") from error
-    check_fields(values, NetworkConfig)
     try:
-        return config_from_dict(values)
+        return config_from_dict(checked(values, NetworkConfig))
     except TypeError as error:
         raise ValueError(f"its config is not complete ({error})") from error
 
 
-def check_fields(values: Any, kind: type, path: str = "config") -> None:
-    """Every field is known and has a value of its type."""
+def checked(values: Any, kind: type, path: str = "config") -> dict[str, Any]:
+    """The fields, every one of them known and with a value of its type (a whole number may stand for a float)."""
     if not isinstance(values, Mapping):
         raise ValueError(f"{path} should be a table of fields, not {values!r}")
-    hints = get_type_hints(kind)
+    hints, result = get_type_hints(kind), {}
     for name, value in values.items():
         if name not in hints:
             near = get_close_matches(str(name), hints)
@@ -58,12 +57,13 @@ def check_fields(values: Any, kind: type, path: str = "config") -> None:
             raise ValueError(f"{path} has the unknown field {name!r}; {meant}")
         kinds = (hints[name], *get_args(hints[name]))
         nested = next((each for each in kinds if is_dataclass(each)), None)
-        if nested and value is not None:
-            check_fields(value, nested, f"{path}.{name}")  # type: ignore[arg-type]
+        if isinstance(nested, type) and value is not None:
+            value = checked(value, nested, f"{path}.{name}")
         elif not any(fits(value, each) for each in kinds):
-            raise ValueError(
-                f"{path}.{name} is {value!r}, which is not of the type {getattr(hints[name], '__name__', hints[name])}"
-            )
+            wanted = getattr(hints[name], "__name__", hints[name])
+            raise ValueError(f"{path}.{name} is {value!r}, which is not of the type {wanted}")
+        result[name] = float(value) if hints[name] is float and isinstance(value, int) else value
+    return result
 
 
 def fits(value: Any, kind: Any) -> bool:

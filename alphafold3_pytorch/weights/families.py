@@ -125,6 +125,8 @@ NATIVE = Family(
 )
 FAMILIES = {family.name: family for family in (ALPHAFOLD3, PROTENIX, OPENFOLD3, NATIVE)}
 
+# Of the first OpenFold3 preview no array tells that two layers of its atom encoder are swapped, only the file's name.
+UNREADABLE = {"of3_ft3_v1": "is the first preview of OpenFold3 (p1), which is wired differently; take of3-p2 or later"}
 # Programs whose files are like ours and are not read: a word that begins one of their keys.
 FOREIGN = {
     "AlphaFold 2": ("alphafold/alphafold_iteration", "evoformer.blocks."),
@@ -157,6 +159,8 @@ def identify(shapes: Mapping[str, Shape], metadata: Mapping[str, str] | None = N
     family = next((family for family in FAMILIES.values() if family.recognises(shapes)), None)
     if family is None:
         raise WeightsError(_stranger(shapes))
+    if unreadable := next((why for name, why in UNREADABLE.items() if name in file_name), None):
+        raise WeightsError(unreadable)
     try:
         config = family.config(Sizes(shapes, metadata))
         presets = matching_presets(config, file_name)

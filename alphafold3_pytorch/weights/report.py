@@ -81,10 +81,10 @@ def inspected(file: WeightFile, planned: Plan) -> Iterator[tuple[str, str]]:
     yield from ((key.replace("_", " "), value) for key, value in file.metadata.items() if key in SHOWN)
     yield "parameters", f"{sum(map(prod, planned.target.values())):,} in this package"
     yield "arrays in the file", f"{len(file.tensors)} with {sum(x.numel() for x in file.tensors.values()):,} values"
-    yield "types", types_line(file.tensors)
+    yield "precision", precision_line(file.tensors)
     yield from ignored_lines(file, planned)
-    yield "sampler", sampler_line(identity.config)
-    yield "from", settings_line(identity)
+    yield "sampler, recycles", sampler_line(identity.config)
+    yield "both from", settings_line(identity)
     yield "licence", origin.get("licence", "not stated")
     yield "origin", origin.get("origin") or "not stated"
     if owner.citation:
@@ -107,7 +107,7 @@ def sizes_line(config: NetworkConfig) -> str:
     return f"single {config.dim_single}, pair {config.dim_pair}, MSA {config.msa.dim} channels; {depths}"
 
 
-def types_line(tensors: Mapping[str, Tensor]) -> str:
+def precision_line(tensors: Mapping[str, Tensor]) -> str:
     counts: Counter[str] = Counter()
     for tensor in tensors.values():
         counts[str(tensor.dtype).removeprefix("torch.")] += tensor.numel()

@@ -30,7 +30,9 @@ def test_round_trip_is_exact(case):
     assert family.name == case.split("_")[0]
     back = export(load_tensors(weights), family.name)
     copies = {key for key in back if key.startswith("sample_diffusion.")}
-    assert len(copies) == (0 if family.name != "openfold3" else sum(key.startswith("diffusion_module.") for key in back))
+    assert len(copies) == (
+        0 if family.name != "openfold3" else sum(key.startswith("diffusion_module.") for key in back)
+    )
     assert same({key: value for key, value in back.items() if key not in copies}, weights, unread(case, weights))
     assert not plan(weights).rulebook.changed_by_loading(weights)
     assert same(load_tensors(back).state_dict(), load_tensors(weights).state_dict())
@@ -90,6 +92,12 @@ def test_a_version_that_the_keys_contradict_is_refused(name, stated):
         load_tensors(weights)
 
 
+def test_the_first_preview_is_refused_by_its_name(tmp_path):
+    torch.save(golden("openfold3_p2"), tmp_path / "of3_ft3_v1.pt")
+    with pytest.raises(WeightsError, match="of3_ft3_v1.pt is the first preview of OpenFold3"):
+        families.load(tmp_path / "of3_ft3_v1.pt")
+
+
 def test_openfold_copies_of_the_diffusion_module():
     weights = golden("openfold3")
     prefix, start = "sample_diffusion.", "diffusion_module."
@@ -130,7 +138,10 @@ def test_missing_unknown_and_misshapen_arrays_are_named():
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        (["alphafold/alphafold_iteration/evoformer/left_single//weights"], "weights of AlphaFold 2, which are not read"),
+        (
+            ["alphafold/alphafold_iteration/evoformer/left_single//weights"],
+            "weights of AlphaFold 2, which are not read",
+        ),
         (["evoformer.blocks.0.msa_att_row.linear_z.weight"], "weights of AlphaFold 2"),
         (["s_init.weight", "structure_module.score_model.s_to_a_linear.0.weight"], "weights of Boltz"),
         (["encoder.layer.0.weight"], "of no known family .its arrays: encoder.layer.0.weight.*known are AlphaFold 3"),

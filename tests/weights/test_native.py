@@ -40,7 +40,11 @@ def test_export_through_our_own_file(case, tmp_path):
 def test_metadata_say_whose_weights_they_are(network, tmp_path):
     save_native(network, tmp_path / "own.safetensors")
     metadata = read(tmp_path / "own.safetensors").metadata
-    assert (metadata["format"], metadata["format_version"], metadata["licence"]) == ("alphafold3-pytorch", "1", "not stated")
+    assert (metadata["format"], metadata["format_version"], metadata["licence"]) == (
+        "alphafold3-pytorch",
+        "1",
+        "not stated",
+    )
     save_native(network, tmp_path / "theirs.safetensors", {"family": "openfold3", "licence": "Apache-2.0"})
     assert read(tmp_path / "theirs.safetensors").metadata["licence"] == "Apache-2.0"
 

@@ -103,10 +103,16 @@ def test_ignored_is_told_by_reason():
         ({"extra": torch.ones(1)}, "^1 array not part of the model: extra$"),
         ({"c__weight": None, "c__weigth": torch.ones(5, 1)}, "a mistaken name. c.weigth for c.weight"),
         ({"d__weight": torch.ones(5, 2)}, r"1 array of the wrong shape: c.weight \[5, 1\] \+ d.weight \[5, 2\]"),
-        ({"a__weight": torch.ones(2, 3), "b__weight": torch.ones(2, 3)}, r"give \[4, 3\] where joined.weight is \[4, 4\]"),
+        (
+            {"a__weight": torch.ones(2, 3), "b__weight": torch.ones(2, 3)},
+            r"give \[4, 3\] where joined.weight is \[4, 4\]",
+        ),
         ({"stack__scale": torch.randn(4, 6)}, r"not part of the model: stack.scale\[3\]"),
         ({"again__a__other": torch.ones(1)}, "not part of the model: again.a.other"),
-        ({name.replace(".", "__"): None for name in SOURCE}, "^6 arrays missing: a.weight, b.weight, c.weight, d.weight and 2"),
+        (
+            {name.replace(".", "__"): None for name in SOURCE},
+            "^6 arrays missing: a.weight, b.weight, c.weight, d.weight and 2",
+        ),
     ],
 )
 def test_a_file_that_does_not_fit(changes, message):
