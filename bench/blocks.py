@@ -2,9 +2,9 @@
 
     python bench/blocks.py --protenix-python PTX/bin/python --openfold3-python OF3/bin/python [--json OUT]
 
-One table: seconds per part, how often the others' time is ours, peak memory, and how near we are to the rate of a plain
-matrix product. All run on the CPU in float32 with random weights, the same sizes and the same environment; runs take turns,
-so that a busy moment of the machine hits all of them. docs/benchmarks.md says how to set the others up.
+One table: seconds per part, the others' time as a multiple of ours, peak memory, and how near we are to the rate of a
+plain matrix product. All run on the CPU in float32 with random weights, the same sizes and the same environment; runs
+take turns, so that a busy moment of the machine hits all of them. docs/benchmarks.md says how to set the others up.
 """
 
 import argparse
@@ -43,8 +43,15 @@ class Worker:
     def __init__(self, python: str, module: str, environment: dict[str, str]):
         self.errors = tempfile.TemporaryFile("w+")
         command = [python, "-W", "ignore", "-m", module]
-        pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors)
-        self.process = subprocess.Popen(command, cwd=ROOT, env=environment, text=True, **pipes)
+        self.process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=environment,
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.errors,
+        )
 
     def ask(self, do: str, **request) -> dict:
         assert self.process.stdin and self.process.stdout
@@ -68,15 +75,19 @@ class Worker:
 
 @dataclass
 class Measured:
-    """One implementation on one row."""
+    """`busy` is the time of all threads together, without that in which others had the processor."""
 
     seconds: list[float] = field(default_factory=list)
+    busy: list[float] = field(default_factory=list)
     memory_before: int = 0
     memory_peak: int = 0
 
-    @property
-    def median(self) -> float:
-        return statistics.median(self.seconds)
+    def add(self, answer: dict[str, float]) -> None:
+        self.seconds.append(answer["seconds"])
+        self.busy.append(answer["busy"])
+
+    def median(self, clock: str) -> float:
+        return statistics.median(getattr(self, clock))
 
 
 @dataclass
@@ -84,17 +95,23 @@ class Row:
     name: str
     tokens: int
     flops: int = 0
-    rate: float = 0.0  # of a matrix product, operations per second
+    product: Measured = field(default_factory=Measured)  # of two matrices of 2048 x 2048
     measured: dict[str, Measured] = field(default_factory=dict)
 
-    def ratio(self, peer: str) -> float | None:
-        both = "ours" in self.measured and peer in self.measured
-        return self.measured[peer].median / self.measured["ours"].median if both else None
+    def time(self, who: str, clock: str) -> float | None:
+        return self.measured[who].median(clock) if who in self.measured else None
 
-    @property
-    def share(self) -> float | None:
-        """Of the rate of a plain matrix product, with every operation outside matrix products counted as none."""
-        return self.flops / self.measured["ours"].median / self.rate if self.rate and "ours" in self.measured else None
+    def ratio(self, peer: str, clock: str) -> float | None:
+        ours, theirs = self.time("ours", clock), self.time(peer, clock)
+        return theirs / ours if ours and theirs else None
+
+    def rate(self, clock: str) -> float:
+        """Floating-point operations per second of a plain matrix product."""
+        return 2 * 2048**3 / self.product.median(clock)
+
+    def share(self, clock: str) -> float:
+        """Of that rate: operations of matrix products only, in the time of everything."""
+        return self.flops / self.measured["ours"].median(clock) / self.rate(clock)
 
 
 def environment(threads: int) -> dict[str, str]:
@@ -116,34 +133,36 @@ def measure(name: str, tokens: int, pythons: dict[str, str], threads: int, budge
                 row.measured[who] = Measured()
             except WorkerFailed as error:
                 print(f"{who} skipped for {ROWS[name]}, {tokens} tokens: {error}", file=sys.stderr)
-        rates, begin = [], time.monotonic()
-        while len(rates) < 3 or time.monotonic() < begin + budget:
+        if "ours" not in row.measured:
+            raise WorkerFailed("without ours there is nothing to compare with")
+        begin = time.monotonic()
+        while len(row.product.seconds) < 3 or time.monotonic() < begin + budget:
             for who, measured in row.measured.items():
-                measured.seconds.append(workers[who].ask("time")["seconds"])
-            rates.append(2 * 2048**3 / workers["ours"].ask("sgemm", size=2048)["seconds"])
+                measured.add(workers[who].ask("time"))
+            row.product.add(workers["ours"].ask("sgemm", size=2048))
         for who, measured in row.measured.items():
             memory = workers[who].ask("memory")
             measured.memory_before, measured.memory_peak = memory["before"], memory["peak"]
-        row.rate, row.flops = statistics.median(rates), workers["ours"].ask("flops")["flops"]
+        row.flops = workers["ours"].ask("flops")["flops"]
     finally:
         for worker in workers.values():
             worker.close()
     return row
 
 
-def table(rows: list[Row]) -> str:
+def table(rows: list[Row], clock: str) -> str:
     """As Markdown, so that a run can be pasted into the documentation."""
     peers = [who for who in NAMES[1:] if any(who in row.measured for row in rows)]
     head = ["part", "tokens", "ours, s", *(f"{who}, s" for who in peers), *(f"{who} / ours" for who in peers)]
     head += ["official, 1 thread, s", "GFLOP", "share of sgemm", *(f"{who}, peak GB" for who in ["ours", *peers])]
     lines = [head, ["---"] * 2 + ["---:"] * (len(head) - 2)]
     for row in rows:
-        times = [row.measured[who].median if who in row.measured else None for who in ["ours", *peers]]
+        times = [row.time(who, clock) for who in ["ours", *peers]]
         peaks = [row.measured[who].memory_peak / 1e9 if who in row.measured else None for who in ["ours", *peers]]
         cells = [ROWS[row.name], str(row.tokens), *(number(x, 3) for x in times)]
-        cells += [number(row.ratio(who), 2) for who in peers]
+        cells += [number(row.ratio(who, clock), 2) for who in peers]
         cells += [number(OFFICIAL.get(row.name, {}).get(row.tokens), 2), number(row.flops / 1e9, 1)]
-        cells += [f"{row.share:.0%}" if row.share else "", *(number(x, 2) for x in peaks)]
+        cells += [f"{row.share(clock):.0%}", *(number(x, 2) for x in peaks)]
         lines.append(cells)
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
@@ -160,6 +179,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--tokens", type=int, nargs="+", default=[128, 256])
     parser.add_argument("--rows", nargs="+", choices=list(ROWS), default=list(ROWS))
     parser.add_argument("--budget", type=float, default=40.0, metavar="S", help="seconds of runs per row (40)")
+    clocks = "by the wall clock, or busy seconds of all threads: steadier where the machine has other work"
+    parser.add_argument("--clock", choices=["seconds", "busy"], default="seconds", help=clocks)
     parser.add_argument("--json", type=Path, metavar="OUT", help="also write every single time there")
     return parser.parse_args()
 
@@ -178,8 +199,10 @@ def main() -> int:
         for tokens in options.tokens:
             rows.append(measure(name, tokens, pythons, options.threads, options.budget))
             print(f"{ROWS[name]}, {tokens} tokens done", file=sys.stderr)
-    rate = statistics.median(row.rate for row in rows) / 1e9
-    print(f"{options.threads} threads, medians of runs in turn; sgemm of 2048 x 2048: {rate:.0f} GFLOP/s\n\n{table(rows)}")
+    rate = statistics.median(row.rate(options.clock) for row in rows) / 1e9
+    threads = f"{options.threads} thread{'s' * (options.threads > 1)}"
+    print(f"{threads}, medians ({options.clock}) of runs in turn; sgemm of 2048 x 2048 at {rate:.0f} GFLOP/s\n")
+    print(table(rows, options.clock))
     if options.json:
         options.json.write_text(json.dumps([asdict(row) for row in rows], indent=1))
     return 0

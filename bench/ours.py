@@ -73,10 +73,12 @@ def denoise(tokens: int, samples: int) -> Case:
     return lambda: inputs, module
 
 
+ROWS = {
+    "pairformer": pairformer,
+    "msa": msa,
+    "denoise1": lambda tokens: denoise(tokens, 1),
+    "denoise5": lambda tokens: denoise(tokens, 5),
+}
+
 if __name__ == "__main__":
-    serve({
-        "pairformer": pairformer,
-        "msa": msa,
-        "denoise1": lambda tokens: denoise(tokens, 1),
-        "denoise5": lambda tokens: denoise(tokens, 5),
-    })
+    serve(ROWS)

@@ -1,5 +1,7 @@
 """Worker: OpenFold3 0.5.0, run as its own inference runs it on a CPU: no Triton kernels, in place, no chunks."""
 
+# pyright: reportMissingImports=false
+
 import torch
 from openfold3.core.model.latent.msa_module import MSAModuleBlock
 from openfold3.core.model.latent.pairformer import PairFormerBlock
@@ -78,10 +80,12 @@ def denoise(tokens: int, samples: int) -> Case:
     return lambda: (noisy.clone(),), lambda x: module(xl_noisy=x, **constant)
 
 
+ROWS = {
+    "pairformer": pairformer,
+    "msa": msa,
+    "denoise1": lambda tokens: denoise(tokens, 1),
+    "denoise5": lambda tokens: denoise(tokens, 5),
+}
+
 if __name__ == "__main__":
-    serve({
-        "pairformer": pairformer,
-        "msa": msa,
-        "denoise1": lambda tokens: denoise(tokens, 1),
-        "denoise5": lambda tokens: denoise(tokens, 5),
-    })
+    serve(ROWS)

@@ -1,8 +1,10 @@
 """Worker: Protenix 2.0.0, the sizes of its v1 base model, run as its own inference runs it on a CPU.
 
-That is: PyTorch kernels, in place, no chunks below 1,024 tokens; the denoiser with its cache of shared variables and its
-fused normalisation.
+That is: PyTorch kernels, in place, no chunks below 1,024 tokens; the denoiser with its cache of shared variables and
+its fused normalisation.
 """
+
+# pyright: reportMissingImports=false
 
 import copy
 import os
@@ -116,10 +118,12 @@ def denoise(tokens: int, samples: int) -> Case:
     return lambda: (noisy.clone(),), lambda x: module(x_noisy=x, **constant)
 
 
+ROWS = {
+    "pairformer": pairformer,
+    "msa": msa,
+    "denoise1": lambda tokens: denoise(tokens, 1),
+    "denoise5": lambda tokens: denoise(tokens, 5),
+}
+
 if __name__ == "__main__":
-    serve({
-        "pairformer": pairformer,
-        "msa": msa,
-        "denoise1": lambda tokens: denoise(tokens, 1),
-        "denoise5": lambda tokens: denoise(tokens, 5),
-    })
+    serve(ROWS)

@@ -1,9 +1,12 @@
-"""A random complex with the shapes of a protein: what every implementation under test is given, in plain integers and floats."""
+"""A random complex with the shapes of a protein, as plain tensors: what every implementation under test is given."""
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor
+
+Module = TypeVar("Module", bound=torch.nn.Module)
 
 ATOMS_PER_TOKEN = 8
 DIM_SINGLE, DIM_PAIR, DIM_MSA, DIM_INPUTS = 384, 128, 64, 449
@@ -42,7 +45,7 @@ def activations(*shape: int, scale: float = 1.0, seed: int = 0) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed)) * scale
 
 
-def randomise(module: torch.nn.Module) -> torch.nn.Module:
+def randomise(module: Module) -> Module:
     """Random weights that keep activations of order one; none is zero, as none is in a trained model."""
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():

@@ -4,7 +4,7 @@
     {"do": "time"}                                        run once: seconds by the clock, and of all threads together
     {"do": "memory"}                                      resident memory before the first run, and its peak since
     {"do": "flops"}                                       floating-point operations of the matrix products of a run
-    {"do": "sgemm", "size": 2048}                         seconds for a matrix product
+    {"do": "sgemm", "size": 2048}                         the same for a matrix product
 
 Nothing but PyTorch is imported here, so that it runs in the environment of any implementation.
 """
@@ -17,18 +17,22 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
 
 # A case has inputs that a run may overwrite, and the run itself.
-Case = tuple[Callable[[], tuple[Tensor, ...]], Callable[..., Any]]
+Case = tuple[Callable[[], tuple[Any, ...]], Callable[..., Any]]
 Rows = dict[str, Callable[[int], Case]]
 
 
 def serve(rows: Rows) -> None:
     """Answer on the real standard output; what the implementation prints goes to standard error."""
-    answers = os.fdopen(os.dup(1), "w")
+    output = os.dup(1)
+    answers = os.fdopen(output, "w")
     os.dup2(2, 1)
     case: Case | None = None
     before = 0
@@ -49,7 +53,7 @@ def serve(rows: Rows) -> None:
                 case "flops" if case:
                     answer = {"flops": operations(case)}
                 case "sgemm":
-                    answer = {"seconds": sgemm(request["size"])}
+                    answer = sgemm(request["size"])
                 case _:
                     answer = {"error": f"{line.strip()} cannot be done now"}
             print(json.dumps(answer), file=answers, flush=True)
@@ -57,7 +61,10 @@ def serve(rows: Rows) -> None:
 
 def run(case: Case) -> tuple[dict[str, float], Any]:
     fresh, call = case
-    inputs = fresh()
+    return timed(call, *fresh())
+
+
+def timed(call: Callable[..., Any], *inputs: Any) -> tuple[dict[str, float], Any]:
     start, start_busy = time.perf_counter(), time.process_time()
     result = call(*inputs)
     return {"seconds": time.perf_counter() - start, "busy": time.process_time() - start_busy}, result
@@ -70,20 +77,15 @@ def tensors(result: Any) -> Iterable[Tensor]:
 
 
 def operations(case: Case) -> int:
-    """Attention is run as plain matrix products for this: the counter knows those on every device."""
-    from torch.nn.attention import SDPBackend, sdpa_kernel
-    from torch.utils.flop_counter import FlopCounterMode
-
-    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
+    """Counted on the plain definitions, attention as two matrix products: the counter knows no other kernels."""
+    plain = patch.dict(os.environ, AF3_KERNELS="reference")
+    with plain, FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
         run(case)
     return counter.get_total_flops()
 
 
-def sgemm(size: int) -> float:
-    left, right = torch.randn(size, size), torch.randn(size, size)
-    start = time.perf_counter()
-    torch.mm(left, right)
-    return time.perf_counter() - start
+def sgemm(size: int) -> dict[str, float]:
+    return timed(torch.mm, torch.randn(size, size), torch.randn(size, size))[0]
 
 
 def resident() -> int:

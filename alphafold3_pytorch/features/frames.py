@@ -1,5 +1,7 @@
 """The three atoms that span the frame of a token (SI 4.3.2): neighbour, origin, neighbour; -1 where there is none."""
 
+from dataclasses import replace
+
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
@@ -22,7 +24,8 @@ def frame_atoms(tokens: Tokens, options: FeatureOptions = PAPER) -> Int[np.ndarr
     wanted = sizes >= 3
     if not wanted.any():
         return frames
-    positions = reference_positions(tokens, SEED, options, wanted)
+    usual = replace(options, limits=replace(options.limits, iterations=None))
+    positions = reference_positions(tokens, SEED, usual, wanted)
     for space in np.flatnonzero(wanted).tolist():
         members = single[tokens.space[single] == space]
         atoms = tokens.first_atom[members]

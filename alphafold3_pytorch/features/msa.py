@@ -45,7 +45,7 @@ def complex_msa(tokens: Tokens, job: Job, options: FeatureOptions = PAPER) -> Co
     """The alignment of all tokens. A chain without an alignment has its own sequence."""
     structure, entities = tokens.structure, dict(job.chains())
     present = [structure.chains[number] for number in dict.fromkeys(tokens.chain.tolist())]
-    sequences = {chain.id: sequence_of(tokens, chain) for chain in present}
+    sequences = {chain.id: sequence_of(tokens, chain, options) for chain in present}
     pairing = len({sequences[chain.id] for chain in present if chain.kind == PROTEIN}) > 1
     chains = [_read(chain, entities[chain.id], sequences[chain.id], pairing) for chain in present]
     if pairing:
@@ -57,7 +57,7 @@ def complex_msa(tokens: Tokens, job: Job, options: FeatureOptions = PAPER) -> Co
     return _merge(chains, alignment_columns(tokens), options)
 
 
-def sequence_of(tokens: Tokens, chain: Chain) -> str:
+def sequence_of(tokens: Tokens, chain: Chain, options: FeatureOptions = PAPER) -> str:
     """Letters of the residues that have tokens, modified ones by their parent; gaps for the atoms of a ligand."""
     number = tokens.structure.chains.index(chain)
     mine = tokens.chain == number
@@ -67,7 +67,7 @@ def sequence_of(tokens: Tokens, chain: Chain) -> str:
     for place in dict.fromkeys(tokens.residue[mine].tolist()):
         code = chain.residues[place]
         index = residues.INDEX.get(code)
-        index = parent_of(tokens.structure, chain, code) if index is None else index
+        index = parent_of(tokens.structure, chain, code, options) if index is None else index
         letters.append(residues.RESIDUES[index].letter)
     return "".join(letters)
 

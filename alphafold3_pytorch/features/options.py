@@ -17,8 +17,9 @@ class FeatureOptions:
     limits: Limits = field(default_factory=Limits)
     # One conformer for every residue, or a few for every component, turned and moved for each residue. None: no limit.
     conformers: int | None = 4
-    # Residues that are not standard have the class of their parent, or the unknown one.
-    modified: Literal["parent", "unknown"] = "parent"
+    # Residues that are not standard have the class of their parent, or the unknown one. "listed parent" does not ask
+    # components of the user's own.
+    modified: Literal["parent", "listed parent", "unknown"] = "parent"
     atomise_mse: bool = False  # one token per atom for selenomethionine, as for other modified residues
     slots: Literal["dense", "compact"] = "dense"  # an absent atom leaves its slot empty, or the next ones move up
     # Keys of a window of atoms: around it; shifted to stay inside the complex; or as official AlphaFold 3 has them,
@@ -42,6 +43,7 @@ OFFICIAL_BUCKETS = (128, 256, 384, 512, 768, 1024, 1280, 1536, 2048, 2560, 3072,
 PAPER = FeatureOptions()
 ALPHAFOLD3 = FeatureOptions(
     build=BuildOptions(leaving="sugar oxygen", one_code_per_ligand=False),
+    modified="listed parent",
     windows="official",
     buckets=OFFICIAL_BUCKETS,
     bonds="directed",

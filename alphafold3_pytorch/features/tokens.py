@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from alphafold3_pytorch.chem import residues
+from alphafold3_pytorch.chem.ccd import standard_component
 from alphafold3_pytorch.chem.residues import DNA, INDEX, LIGAND, PROTEIN, RNA
 from alphafold3_pytorch.features.options import PAPER, FeatureOptions
 from alphafold3_pytorch.structure.table import Chain, Structure
@@ -109,12 +110,15 @@ def restype_of(structure: Structure, chain: Chain, code: str, options: FeatureOp
         return INDEX[code]
     if options.modified == "unknown":
         return residues.UNKNOWN_OF[chain.kind]
-    return parent_of(structure, chain, code)
+    return parent_of(structure, chain, code, options)
 
 
-def parent_of(structure: Structure, chain: Chain, code: str) -> int:
+def parent_of(structure: Structure, chain: Chain, code: str, options: FeatureOptions = PAPER) -> int:
     """The class of the standard residue that a component is a modification of."""
-    component = structure.components[code]
+    listed = standard_component(code)
+    component = listed if options.modified == "listed parent" else structure.components[code]
+    if component is None:
+        return residues.UNKNOWN_OF[chain.kind]
     letter = component.letter if len(component.letter) == 1 else ""
     index = residues.BY_LETTER[chain.kind].get(letter)
     if index is None:

@@ -20,7 +20,6 @@ NAMES = {
     bool: "true or false",
     float: "a number",
 }
-LARGEST = 2 << 30  # bytes of an unpacked file
 
 
 def read_text(path: Path) -> str:
@@ -114,16 +113,21 @@ class Record:
         if refuse:
             self.problems.add(self.place(name), refuse)
             return default
-        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        if not self.fits(value, kind):
             self.problems.add(self.place(name), f"is {brief(value)}; it must be {NAMES[kind]}")
             return kind() if default is ... else default
         return value
+
+    @staticmethod
+    def fits(value: Any, kind: type) -> bool:
+        """True and false are no numbers here."""
+        return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
 
     def take_list(self, name: str, kind: type[Made], needed: bool = True) -> list[Made]:
         """A list of values of one kind; empty where it is absent."""
         good: list[Made] = []
         for number, value in enumerate(self.take(name, list, ... if needed else [])):
-            if isinstance(value, kind) and not (isinstance(value, bool) and kind is not bool):
+            if self.fits(value, kind):
                 good.append(value)
             else:
                 self.problems.add(f"{self.place(name)}[{number}]", f"is {brief(value)}; it must be {NAMES[kind]}")

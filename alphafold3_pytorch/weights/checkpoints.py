@@ -73,12 +73,12 @@ def load_without_code(path: Path) -> Any:
 
 def other_archive(path: Path) -> str | None:
     """What an intact zip archive is, if it is none of PyTorch's state dicts."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-    except (zipfile.BadZipFile, OSError):
+    names = []
+    with contextlib.suppress(Exception), zipfile.ZipFile(path) as archive:  # a damaged one can fail in any way
+        names = archive.namelist()
+    if not names:
         return None
-    if names and all(name.endswith(".npy") for name in names):
+    if all(name.endswith(".npy") for name in names):
         return "a NumPy archive, as AlphaFold 2 has; only models of the AlphaFold 3 architecture are read"
     if any("/code/" in name for name in names):
         return "a TorchScript program, which is code; nothing in it was executed"

@@ -5,7 +5,15 @@ from pathlib import Path
 import torch
 
 from alphafold3_pytorch.weights import native
-from alphafold3_pytorch.weights.families import FAMILIES, NATIVE, Family, export_state, origin_of, plan_file
+from alphafold3_pytorch.weights.families import (
+    FAMILIES,
+    NATIVE,
+    Family,
+    export_state,
+    family_named,
+    origin_of,
+    plan_file,
+)
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -15,23 +23,18 @@ def convert(
 ) -> Path:
     """Write the weights of `source` to `to`, whole or not at all, in their own precision or in `dtype`."""
     source, to = Path(source), Path(to)
-    family = chosen("layout", layout, FAMILIES)
-    precision = chosen("precision", dtype, DTYPES) if dtype else None
+    family = family_named(layout)
+    if dtype and dtype not in DTYPES:
+        raise ValueError(f"there is no precision {dtype!r}; known are {', '.join(DTYPES)}")
     check_destination(source, to, family, force)
     file, planned = plan_file(source)
-    state = planned.rulebook.load(file.tensors, planned.target, precision, free=True)
+    state = planned.rulebook.load(file.tensors, planned.target, DTYPES[dtype] if dtype else None, free=True)
     config, origin = planned.identity.config, origin_of(planned.identity, file.metadata)
     if family is NATIVE:
         native.save(to, state, config, origin)
     else:
         family.write(to, export_state(state, config, family), origin.get("identifier", ""))
     return to
-
-
-def chosen(what: str, name: str, among: dict):
-    if name not in among:
-        raise ValueError(f"there is no {what} {name!r}; known are {', '.join(among)}")
-    return among[name]
 
 
 def check_destination(source: Path, to: Path, family: Family, force: bool) -> None:

@@ -242,7 +242,13 @@ def build(planned: Plan, tensors: Tensors, dtype: torch.dtype | None, free: bool
 
 def export(network: Network, family: str) -> Tensors:
     """The arrays of a network in the layout of a family; WeightsError if that has no place for something."""
-    return export_state(network.state_dict(), network.config, FAMILIES[family])
+    return export_state(network.state_dict(), network.config, family_named(family))
+
+
+def family_named(name: str) -> Family:
+    if name not in FAMILIES:
+        raise ValueError(f"there is no layout {name!r}; known are {', '.join(FAMILIES)}")
+    return FAMILIES[name]
 
 
 def export_state(state: Mapping[str, Tensor], config: NetworkConfig, family: Family) -> Tensors:

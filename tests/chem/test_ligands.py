@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rdkit import Chem
-from rdkit.Chem import AllChem
+from rdkit.Chem.rdDistGeom import EmbedMolecule
 
 from alphafold3_pytorch.chem.ligands import from_mol, from_sdf, from_smiles, ion_code, parse_glycan
 
@@ -23,7 +23,7 @@ def test_broken_smiles_are_one_clear_sentence(smiles):
 
 def test_a_molecule_keeps_its_names_and_its_conformer():
     mol = Chem.AddHs(Chem.MolFromSmiles("CCO"))
-    AllChem.EmbedMolecule(mol, randomSeed=1)
+    EmbedMolecule(mol, randomSeed=1)
     for number, atom in enumerate(mol.GetAtoms()):
         atom.SetProp("atom_name", f"X{number}")
     ligand = from_mol(mol, "LIG_A")
@@ -33,7 +33,7 @@ def test_a_molecule_keeps_its_names_and_its_conformer():
 
 def test_sdf_is_read_with_its_atoms_in_order():
     mol = Chem.MolFromSmiles("NCC(=O)O")
-    AllChem.EmbedMolecule(mol, randomSeed=1, useRandomCoords=True)
+    EmbedMolecule(mol, randomSeed=1, useRandomCoords=True)
     ligand = from_sdf(Chem.MolToMolBlock(mol) + "\n$$$$\nanother", "LIG_A")
     assert [ligand.names[i] for i in range(5)] == ["N1", "C1", "C2", "O1", "O2"]
     with pytest.raises(ValueError, match="SDF or MOL"):

@@ -1,4 +1,5 @@
 import re
+from typing import Any
 
 import pytest
 import torch
@@ -17,7 +18,7 @@ from alphafold3_pytorch.features.tensors import SHAPES, check_shapes
 from alphafold3_pytorch.inputs.alphafold3_input import Alphafold3Input, AtomInput
 
 WIDTHS = {"ATOM": 389, "PAIR": 5, "TOKEN": 33, "MSA": 32, "MSA_EXTRA": 2, "TEMPLATE": 108, "q": 32, "l": 128}
-EVERYTHING = dict(
+EVERYTHING: dict[str, Any] = dict(
     proteins=["AG", "WX"],
     ss_rna=["ACGUN"],
     ds_dna=["ACG"],
@@ -128,7 +129,7 @@ def test_numbers_of_elements_and_bonds():
 def test_features_of_the_caller_replace_ours():
     own = Alphafold3Input(proteins=["AG"], msa=torch.rand(3, 2, 32), templates=torch.rand(2, 2, 2, 108))
     tensors = alphafold3_input_to_tensors(own)
-    assert torch.equal(tensors["msa"], own.msa) and tensors["msa_mask"].tolist() == [True] * 3
+    assert own.msa is not None and torch.equal(tensors["msa"], own.msa) and tensors["msa_mask"].tolist() == [True] * 3
     assert tensors["additional_msa_feats"].shape == (3, 2, 2) and tensors["template_mask"].tolist() == [True] * 2
     assert alphafold3_input_to_tensors(Alphafold3Input(proteins=["AG"]))["msa"][0].argmax(dim=1).tolist() == [0, 7]
 

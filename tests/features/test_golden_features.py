@@ -1,5 +1,6 @@
 """Our features against those that official AlphaFold 3 makes of the same jobs."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 
 from alphafold3_pytorch.chem.residues import UNKNOWN_DNA, UNKNOWN_RNA
 from alphafold3_pytorch.features.featurize import assemble
-from tools.features_parity import cases, complex_of, differences, find_dictionary
+from tools.features_parity import cases, complex_of, differences, find_dictionary, main
 from tools.parity_alphafold3 import Layout
 
 FOLDER = Path(__file__).parents[1] / "goldens" / "features"
@@ -72,6 +73,20 @@ def test_a_difference_is_noticed(dictionary, tmp_path):
     changed = type(case)(case.name, case.job, tmp_path / "features.npz", case.settings)
     wrong = {name for name, what in differences(changed, dictionary).items() if what}
     assert wrong == {"aatype", "msa", "new"}
+
+
+@pytest.mark.parametrize(("changed", "status"), [(False, 0), (True, 1)])
+def test_the_tool_says_whether_a_folder_agrees(tmp_path, capsys, changed, status):
+    name = "f06_ligand_smiles"
+    arrays = dict(np.load(FOLDER / f"{name}.npz"))
+    if changed:
+        arrays["residue_index"] = arrays["residue_index"][::-1].copy()
+    np.savez(tmp_path / f"{name}.npz", **arrays)
+    for file in (f"{name}.json", "index.json", "components.cif.gz"):
+        shutil.copy(FOLDER / file, tmp_path / file)
+    with pytest.raises(SystemExit) as left:
+        main(tmp_path)
+    assert left.value.code == status and f"of {len(arrays)} features agree" in capsys.readouterr().out
 
 
 def test_all_reference_cases_agree(shared):

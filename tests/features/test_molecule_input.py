@@ -1,14 +1,16 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from rdkit import Chem
-from rdkit.Chem import AllChem
+from rdkit.Chem.rdDistGeom import EmbedMolecule
 
 from alphafold3_pytorch.features.molecule_input import molecule_input_to_atom_input, positions_of_molecules
 from alphafold3_pytorch.inputs.alphafold3_input import MoleculeInput, MoleculeLengthMoleculeInput
 
 
-def glycine_and_ethanol(**more):
+def glycine_and_ethanol(**more: Any) -> dict[str, Any]:
     return dict(
         molecules=[Chem.MolFromSmiles("NCC=O"), Chem.MolFromSmiles("CCO")],
         molecule_ids=torch.tensor([7, 20]),
@@ -44,7 +46,7 @@ def test_rows_of_tokens_are_taken_as_they_are():
 
 def test_conformers_of_the_molecules_are_kept_but_for_a_rigid_move():
     mol = Chem.AddHs(Chem.MolFromSmiles("CCO"))
-    AllChem.EmbedMolecule(mol, randomSeed=3)
+    EmbedMolecule(mol, randomSeed=3)
     given, moved = mol.GetConformer().GetPositions(), positions_of_molecules([mol], seed=1)
     distances = [np.linalg.norm(points[:, None] - points, axis=-1) for points in (given, moved)]
     assert np.allclose(*distances, atol=1e-4) and not np.allclose(given, moved, atol=1e-2)

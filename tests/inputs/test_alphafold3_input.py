@@ -21,7 +21,8 @@ def test_chains_are_in_the_order_of_the_readme():
     polymers = [entity for entity in job.entities if not isinstance(entity, Ligand)]
     assert [entity.sequence for entity in polymers] == ["AG", "MK", "ACGU", "GGU", "ACC", "ACG", "AAC", "GTT"]
     assert [entity.kind for entity in polymers] == ["protein"] * 2 + ["rna"] * 3 + ["dna"] * 3
-    assert [entity.codes for entity in job.entities[-2:]] == [("MG",), ("FE2",)] and job.seeds == (7,)
+    ligands = [entity for entity in job.entities if isinstance(entity, Ligand)]
+    assert [ligand.codes for ligand in ligands[-2:]] == [("MG",), ("FE2",)] and job.seeds == (7,)
     assert len({chain for chain, _ in job.chains()}) == 12
 
 

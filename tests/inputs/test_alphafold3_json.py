@@ -3,6 +3,7 @@ import gzip
 import json
 import lzma
 import re
+from typing import Any
 
 import pytest
 import zstandard
@@ -39,10 +40,10 @@ FULL = {
 }
 
 
-def changed(*path, value=...):
+def changed(*path: str | int, value: Any = ...) -> str:
     """The full job with one value replaced, or left out."""
     job = copy.deepcopy(FULL)
-    inner = job
+    inner: Any = job
     for key in path[:-1]:
         inner = inner[key]
     if value is ...:
