@@ -244,6 +244,6 @@ def ligand_bonds(batch: FeatureBatch) -> Int[Tensor, "b e 2"]:
 
 
 def full_pairwise_repr_to_windowed(pairwise_repr: Tensor, window_size: int) -> Tensor:
-    """[b, m, m, ...] cut into windows [b, w, window_size, 4 window_size, ...] with centred keys; zero beyond the atoms."""
+    """[b, m, m, ...] cut into windows [b, w, window_size, 4 window_size, ...]; keys centred, zero beyond the atoms."""
     there = torch.ones(pairwise_repr.shape[:2], dtype=torch.bool, device=pairwise_repr.device)
     return windowed(pairwise_repr, key_index(there, window_size, 4 * window_size), window_size)
