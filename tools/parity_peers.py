@@ -16,7 +16,7 @@ from alphafold3_pytorch.models.sampler import Move, noise_schedule
 from alphafold3_pytorch.predict import scores
 from alphafold3_pytorch.weights.families import load_tensors
 from tools.parity_peer_features import openfold_batch, protenix_batch
-from tools.parity_stage import TRAJECTORY_LIMIT, Recorder, Stage, each, even, load_any, load_json
+from tools.parity_stage import NOISY_LIMIT, TRAJECTORY_LIMIT, Recorder, Stage, each, even, load_any, load_json
 
 FIRST_WINDOW = {"input_embedder.atom_attention_encoder.3", "input_embedder.atom_attn_enc.3"}
 FIRST = "cycle1.pairformer_stack.blocks.0"
@@ -102,9 +102,9 @@ def output_stages(name: str, value: Tensor, target: Tensor, case: Case) -> Itera
     elif name.startswith("rollout"):
         yield Stage(name, value, target, TRAJECTORY_LIMIT, floor)
     elif name in PAIRS and name not in case.exact and not case.openfold and value.shape == target.shape:
-        # their float32 distance of an atom to itself is off by up to 6e-3 Å, and a head reads it
+        # their float32 distance of an atom to itself is off by up to 6e-3 Å, and spreads from the diagonal
         apart = ~torch.eye(value.shape[1], dtype=torch.bool)
-        yield Stage(name, value[:, apart], target[:, apart], floor=floor)
+        yield Stage(name, value[:, apart], target[:, apart], NOISY_LIMIT, floor)
     else:
         yield Stage(name, value, target, floor=floor)
 
