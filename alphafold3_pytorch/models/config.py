@@ -161,6 +161,7 @@ class NetworkConfig:
     distogram_bias: bool = False
     sampler: SamplerConfig = field(default_factory=SamplerConfig)
     recycles: int = 10
+    conventions: str = "paper"  # how the features are made that it was trained with (features.options.CONVENTIONS)
 
     @property
     def dim_inputs(self) -> int:

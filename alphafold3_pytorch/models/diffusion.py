@@ -5,6 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
+from alphafold3_pytorch import ops
 from alphafold3_pytorch.features.batch import FeatureBatch
 from alphafold3_pytorch.models.config import NetworkConfig
 from alphafold3_pytorch.models.trunk import atom_context, atom_embedder, atom_transformer_options, embed_atoms
@@ -54,7 +55,8 @@ class DiffusionConditioning(nn.Module):
         else:
             bins = relative_positions(*ids, cyclic, *self.limits)
             positions = relative_position_features(bins, pair.dtype, *self.limits)
-        pair = self.pair(self.norm_pair(torch.cat([pair, positions], dim=-1)))
+        join = lambda *parts: self.pair(self.norm_pair(torch.cat(parts, dim=-1)))  # noqa: E731
+        pair = ops.in_rows(join, pair, positions, width=self.pair.in_features)
         for transition in self.pair_transitions:
             pair = pair + transition(pair)
         return pair

@@ -33,6 +33,7 @@ OPENFOLD3_P2 = NetworkConfig(
     diffusion=DiffusionConfig(dim_head=48, shared_pair_norm=False, encoder=_ATOMS, decoder=_ATOMS),
     confidence=ConfidenceConfig(dim_head=24, atoms_per_token=23),
     recycles=3,
+    conventions="openfold3",
 )
 
 
@@ -65,6 +66,7 @@ ALPHAFOLD3 = replace(
     ),
     confidence=replace(OPENFOLD3.confidence, atoms_per_token=24),
     recycles=10,
+    conventions="alphafold3",
 )
 
 # ---- Protenix
@@ -84,6 +86,7 @@ PROTENIX_V1 = NetworkConfig(
     distogram_bias=True,
     sampler=SamplerConfig(end_at_zero=True),
     recycles=9,
+    conventions="protenix",
 )
 
 _WIDE = replace(_PAIR, hidden=256, heads=8)

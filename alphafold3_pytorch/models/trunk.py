@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from alphafold3_pytorch import ops
 from alphafold3_pytorch.features.batch import DenseTemplates, FeatureBatch, Msa
 from alphafold3_pytorch.models.config import AtomConfig, AtomTransformerConfig, MsaConfig, NetworkConfig
 from alphafold3_pytorch.nn.atoms import AtomEmbedder, AtomEmbedding, AtomEncoder
@@ -183,12 +184,14 @@ class Trunk(nn.Module):
         detach: bool = True,
     ) -> tuple[Float[Tensor, "b n cs"], Float[Tensor, "b n n cz"]]:
         """`passes` is the number of recycles + 1. Only the last pass is differentiated, unless `detach` is off."""
-        single, pair = self.initial(batch, inputs)
-        state = torch.zeros_like(single), torch.zeros_like(pair)
+        initial = self.initial(batch, inputs)
+        single, pair = (torch.zeros_like(each) for each in initial)
         for i in range(passes):
-            with torch.set_grad_enabled(torch.is_grad_enabled() and (i == passes - 1 or not detach)):
-                state = self.cycle(batch, inputs, (single, pair), state, generator)
-        return state
+            with torch.set_grad_enabled(torch.is_grad_enabled() and (i == passes - 1 or not detach)), ops.reusing():
+                single = initial[0] + self.recycle_single(self.norm_single(single))
+                pair = ops.add(self.recycle_pair(self.norm_pair(pair)), initial[1])
+                single, pair = self.cycle(batch, inputs, single, pair, generator)
+        return single, pair
 
     def initial(self, batch: FeatureBatch, inputs: Float[Tensor, "b n ci"]) -> tuple[Tensor, Tensor]:
         single = self.single(inputs)
@@ -206,12 +209,13 @@ class Trunk(nn.Module):
             single = single + self.modifications(extra["modifications"].to(single.dtype))
         return single, pair
 
-    def cycle(self, batch: FeatureBatch, inputs: Tensor, initial: tuple[Tensor, Tensor], state, generator):
+    def cycle(
+        self, batch: FeatureBatch, inputs: Tensor, single: Tensor, pair: Tensor, generator: torch.Generator | None
+    ) -> tuple[Tensor, Tensor]:
+        """One pass, with what is recycled already in `single` and `pair`."""
         mask = batch.absent_mask
-        single = initial[0] + self.recycle_single(self.norm_single(state[0]))
-        pair = initial[1] + self.recycle_pair(self.norm_pair(state[1]))
         if self.templates is not None and batch.templates is not None:
-            pair = pair + self.templates(pair, self.template_features(batch, pair.dtype), mask)
+            pair = ops.add(pair, self.templates(pair, self.template_features(batch, pair.dtype), mask))
         if batch.msa is not None:
             pair = self.msa(batch.msa, inputs, pair, mask, generator)
         return self.pairformer(single, pair, mask)
@@ -225,6 +229,6 @@ class Trunk(nn.Module):
             for i in range(templates.restype.shape[1]):
                 restype = self.residues.one_hot(templates.restype[:, i], dtype)
                 parts = templates.pseudo_beta, templates.pseudo_beta_mask, templates.backbone, templates.backbone_mask
-                beta, beta_mask, backbone, mask = (part[:, i] for part in parts)
-                features = template_pair_features(restype, beta, beta_mask, backbone, mask, batch.asym_id)
-                yield features.to(dtype), torch.ones(len(restype), dtype=dtype, device=restype.device)
+                one = [part[:, i] for part in parts]
+                weight = torch.ones(len(restype), dtype=dtype, device=restype.device)
+                yield template_pair_features(restype, *one, batch.asym_id).to(dtype), weight

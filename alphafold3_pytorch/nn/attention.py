@@ -66,7 +66,9 @@ class PairBias(nn.Module):
 
     def forward(self, pair: Float[Tensor, "*b q l c"]) -> list[Float[Tensor, "*b h q l"]]:
         weight = (self.weight * self.scale[:, None]).flatten(0, 1)
-        bias = ops.channels_first(weight, self.norm(pair))
+        project = lambda rows: ops.channels_first(weight, self.norm(rows))  # noqa: E731
+        tokens = pair.ndim == 4  # rows of tokens, or windows of atoms
+        bias = ops.in_rows(project, pair, width=len(weight), out_axis=2 if tokens else 1)
         return list(bias.unflatten(-3, (-1, self.heads)).unbind(-4))
 
 

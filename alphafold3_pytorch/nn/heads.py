@@ -5,6 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
+from alphafold3_pytorch import ops
 from alphafold3_pytorch.nn.pair import Options, PairformerBlock
 from alphafold3_pytorch.nn.primitives import LayerNorm, Linear
 from alphafold3_pytorch.nn.templates import BINS, distance_bins
@@ -87,7 +88,8 @@ class ConfidenceHead(nn.Module):
         pair = pair + self.inputs_i(inputs)[:, :, None] + self.inputs_j(inputs)[:, None]
         heads = []
         for sample in positions.unbind(1):
-            heads.append(self.sample(single, pair, gather(sample, representative), atom_to_token, atom_slot, mask))
+            with ops.reusing():
+                heads.append(self.sample(single, pair, gather(sample, representative), atom_to_token, atom_slot, mask))
         return ConfidenceLogits(*(torch.stack(parts, dim=1) for parts in zip(*heads, strict=True)))
 
     def sample(self, single, pair, points, atom_to_token, atom_slot, mask) -> ConfidenceLogits:

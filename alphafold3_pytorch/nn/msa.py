@@ -29,7 +29,7 @@ class OuterProductMean(nn.Module):
         rows = max(1, self.chunk // max(1, left.shape[0] * left.shape[2] * self.hidden**2))
         right = right.flatten(2).transpose(1, 2).contiguous()
         sums = [self.outer(part, right) for part in left.split(rows, dim=2)]
-        return torch.cat(sums, dim=1) / count
+        return torch.cat(sums, dim=1).div_(count)
 
     def outer(self, left: Float[Tensor, "b s r c"], right: Float[Tensor, "b nd s"]) -> Float[Tensor, "b r n cz"]:
         products = ops.product(left.flatten(2).transpose(1, 2), right)

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from alphafold3_pytorch import ops
 from alphafold3_pytorch.nn.attention import AttentionPairBias
 from alphafold3_pytorch.nn.msa import MSAPairWeightedAveraging, OuterProductMean
 from alphafold3_pytorch.nn.transition import Transition
@@ -53,11 +54,11 @@ class PairBlock(nn.Module):
     def forward(
         self, pair: Float[Tensor, "b n n c"], mask: Bool[Tensor, "b n"] | None = None
     ) -> Float[Tensor, "b n n c"]:
-        pair = pair + self.drop_rows(self.outgoing(pair, mask))
-        pair = pair + self.drop_rows(self.incoming(pair, mask))
-        pair = pair + self.drop_rows(self.starting(pair, mask))
-        pair = pair + self.drop_columns(self.ending(pair, mask))
-        return pair + self.transition(pair)
+        pair = ops.add(pair, self.drop_rows(self.outgoing(pair, mask)))
+        pair = ops.add(pair, self.drop_rows(self.incoming(pair, mask)))
+        pair = ops.add(pair, self.drop_rows(self.starting(pair, mask)))
+        pair = ops.add(pair, self.drop_columns(self.ending(pair, mask)))
+        return ops.add(pair, self.transition(pair))
 
 
 class PairformerBlock(nn.Module):
@@ -107,8 +108,8 @@ class MSABlock(nn.Module):
         msa_mask: Bool[Tensor, "b s n"],
         mask: Bool[Tensor, "b n"] | None = None,
     ) -> tuple[Float[Tensor, "b s n cm"], Float[Tensor, "b n n cz"]]:
-        pair = pair + self.outer_product_mean(msa, msa_mask)
+        pair = ops.add(pair, self.outer_product_mean(msa, msa_mask))
         if self.averaging is not None and self.transition is not None:
-            msa = msa + self.drop_rows(self.averaging(msa, pair, mask))
-            msa = msa + self.transition(msa) * msa_mask[..., None]
+            msa = ops.add(msa, self.drop_rows(self.averaging(msa, pair, mask)))
+            msa = ops.add(msa, self.transition(msa) * msa_mask[..., None])
         return msa, self.pair_block(pair, mask)

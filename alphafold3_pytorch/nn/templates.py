@@ -82,6 +82,7 @@ class TemplateEmbedder(nn.Module):
         total, count = torch.zeros_like(query), query.new_zeros(len(query))
         for features, weight in templates:
             x = query + self.features(features)
+            del features  # as large as the pair
             for block in self.blocks:
                 x = block(x, mask)
             total = total + self.norm_out(x) * weight[:, None, None, None]

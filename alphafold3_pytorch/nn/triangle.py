@@ -30,6 +30,7 @@ class TriangleMultiplication(nn.Module):
         sides = ops.in_rows(partial(self.sides, columns=mask), pair, mask, width=width, out_axis=2)
         left, right = sides.chunk(2, dim=1)
         update = ops.triangle_multiplication(left, right, self.mix).permute(0, 2, 3, 1)
+        del sides, left, right  # twice the size of the pair
         return ops.in_rows(self.finish, update, pair, width=width)
 
     def sides(

@@ -1,9 +1,30 @@
 """Elementwise operations that sit between matrix products."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 import torch.nn.functional as F
 
 from alphafold3_pytorch.shapes import Float, Tensor
+
+_reuse = False
+
+
+@contextmanager
+def reusing() -> Iterator[None]:
+    """Where no gradient is wanted, `add` overwrites its first argument meanwhile: for callers who own what they pass."""
+    global _reuse
+    before, _reuse = _reuse, not torch.is_grad_enabled()
+    try:
+        yield
+    finally:
+        _reuse = before
+
+
+def add(x: Float[Tensor, "*b c"], update: Float[Tensor, "*b c"]) -> Float[Tensor, "*b c"]:
+    """x + update."""
+    return x.add_(update) if _reuse and not torch.is_grad_enabled() else x + update
 
 
 def swiglu(x: Float[Tensor, "*b c2"]) -> Float[Tensor, "*b c"]:
