@@ -52,6 +52,8 @@ ALPHAFOLD3 = FeatureOptions(
 PROTENIX = FeatureOptions(atomise_mse=True, slots="compact", empty_template="gap then zero")
 OPENFOLD3 = FeatureOptions(modified="unknown", atomise_mse=True, slots="compact", windows="inside")
 
+CONVENTIONS = {"paper": PAPER, "alphafold3": ALPHAFOLD3, "protenix": PROTENIX, "openfold3": OPENFOLD3}
+
 
 def bucket_size(tokens: int, buckets: tuple[int, ...] | None) -> int:
     """The number of tokens that official AlphaFold 3 pads to."""

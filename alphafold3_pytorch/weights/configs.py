@@ -9,7 +9,7 @@ from typing import Any, get_args, get_type_hints
 from alphafold3_pytorch.models.config import NetworkConfig, config_from_dict
 
 # What no file of weights holds: how to run the network, and what only training reads.
-NOT_IN_FILES = ("sampler", "recycles", "dropout", "max_rows")
+NOT_IN_FILES = ("sampler", "recycles", "conventions", "dropout", "max_rows")
 
 
 def flat(config: Any, path: str = "") -> Iterator[tuple[str, Any]]:

@@ -166,6 +166,8 @@ def identify(shapes: Mapping[str, Shape], metadata: Mapping[str, str] | None = N
         presets = matching_presets(config, file_name)
     except ValueError as error:
         raise WeightsError(f"looks like weights of {family.title}, but: {error}") from error
+    if family is not NATIVE:
+        config = replace(config, conventions=family.name)
     if presets and family is not NATIVE:
         published = PRESETS[presets[0]]
         config = replace(config, sampler=published.sampler, recycles=published.recycles)
