@@ -13,7 +13,7 @@ _reuse = False
 
 @contextmanager
 def reusing() -> Iterator[None]:
-    """Where no gradient is wanted, `add` overwrites its first argument meanwhile: for callers who own what they pass."""
+    """Where no gradient is wanted, `add` overwrites its first argument: for callers who own what they pass."""
     global _reuse
     before, _reuse = _reuse, not torch.is_grad_enabled()
     try:
