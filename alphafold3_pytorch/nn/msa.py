@@ -1,5 +1,7 @@
 """Communication between the MSA and the pair representation."""
 
+from functools import partial
+
 import torch
 from torch import nn
 
@@ -13,7 +15,6 @@ class OuterProductMean(nn.Module):
     """AF3 Algorithm 9: the mean over rows of the outer product of two columns, projected. Returns the pair update."""
 
     eps = 1e-3  # added to the number of rows; the bias of the projection is divided too, as in every published model
-    chunk = 2**22  # elements of the outer product held at a time
 
     def __init__(self, dim_msa: int, dim_pair: int, hidden: int = 32):
         super().__init__()
@@ -23,15 +24,17 @@ class OuterProductMean(nn.Module):
         self.out = Linear(hidden * hidden, dim_pair, bias=True, init="zero")
 
     def forward(self, msa: Float[Tensor, "b s n cm"], mask: Bool[Tensor, "b s n"]) -> Float[Tensor, "b n n cz"]:
-        left, right = (self.project(self.norm(msa)) * mask[..., None]).chunk(2, dim=-1)
+        sides = lambda rows, present: self.project(self.norm(rows)) * present[..., None]  # noqa: E731
+        left, right = ops.in_rows(sides, msa, mask, width=2 * msa.shape[-1]).chunk(2, dim=-1)
         weight = mask.to(left.dtype)
         count = torch.einsum("bsi,bsj->bij", weight, weight)[..., None] + self.eps
-        rows = max(1, self.chunk // max(1, left.shape[0] * left.shape[2] * self.hidden**2))
-        right = right.flatten(2).transpose(1, 2).contiguous()
-        sums = [self.outer(part, right) for part in left.split(rows, dim=2)]
-        return torch.cat(sums, dim=1).div_(count)
+        # Rows of the pair come from columns of the alignment, each `width` outer products per alignment row. Large
+        # groups pay here: the products are used once.
+        width = max(1, left.shape[2] * self.hidden**2 // (8 * left.shape[1]))
+        outer = partial(self.outer, right.flatten(2).transpose(1, 2).contiguous())
+        return ops.in_rows(outer, left, width=width, axis=2).div_(count)
 
-    def outer(self, left: Float[Tensor, "b s r c"], right: Float[Tensor, "b nd s"]) -> Float[Tensor, "b r n cz"]:
+    def outer(self, right: Float[Tensor, "b nd s"], left: Float[Tensor, "b s r c"]) -> Float[Tensor, "b r n cz"]:
         products = ops.product(left.flatten(2).transpose(1, 2), right)
         products = products.unflatten(2, (-1, self.hidden)).unflatten(1, (-1, self.hidden))  # b r c n d
         return self.out(products.transpose(2, 3).flatten(3))
@@ -54,6 +57,12 @@ class MSAPairWeightedAveraging(nn.Module):
     ) -> Float[Tensor, "b s n cm"]:
         logits = self.pair_bias(self.norm_pair(pair)).permute(0, 3, 1, 2)
         weights = add_mask(logits, mask).softmax(dim=-1)
+        return ops.in_rows(partial(self.average, weights), msa, width=2 * self.value.out_features)
+
+    def average(
+        self, weights: Float[Tensor, "b h n n"], msa: Float[Tensor, "b r n cm"]
+    ) -> Float[Tensor, "b r n cm"]:
+        """The update of some rows."""
         x = self.norm(msa)
         value = self.value(x).unflatten(-1, (self.heads, -1))
         average = torch.einsum("bhij,bsjhd->bsihd", weights.to(value.dtype), value)

@@ -23,6 +23,8 @@ class Linear(nn.Linear):
         super().__init__(dim_in, dim_out, bias)
 
     def reset_parameters(self):
+        if self.weight.is_meta:  # filled later, with somebody's weights
+            return
         variance = {"default": 1.0, "relu": 2.0, "gate": 0.0, "zero": 0.0}[self.init] / max(self.in_features, 1)
         if variance:
             nn.init.normal_(self.weight, std=math.sqrt(variance))

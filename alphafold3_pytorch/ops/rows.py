@@ -10,6 +10,20 @@ from alphafold3_pytorch.shapes import Tensor
 # Elements of the widest intermediate of a group of rows: what a CPU's cache holds; elsewhere only memory counts.
 _budgets = {"cpu": 2**19, "other": 2**28}
 
+# Where the work is counted and not done (predict.accounting): takes a group of rows, and how many more there are.
+_sampled: Callable[[Callable[[], Tensor], int], None] | None = None
+
+
+@contextmanager
+def sampling(count: Callable[[Callable[[], Tensor], int], None]) -> Iterator[None]:
+    """Of all loops over rows only the first group is run; `count` hears of the others."""
+    global _sampled
+    before, _sampled = _sampled, count
+    try:
+        yield
+    finally:
+        _sampled = before
+
 
 @contextmanager
 def row_budget(elements: int) -> Iterator[None]:
@@ -20,6 +34,11 @@ def row_budget(elements: int) -> Iterator[None]:
         yield
     finally:
         _budgets.update(before)
+
+
+def budget_of(device: torch.device) -> int:
+    """Elements of the widest intermediate of a group of rows."""
+    return _budgets["cpu" if device.type == "cpu" else "other"]
 
 
 def in_rows(
@@ -33,12 +52,16 @@ def in_rows(
     first = rows[0]
     assert first is not None
     size = first.shape[axis]
-    per_row = first.shape[0] * first.shape[2:-1].numel() * width
-    step = max(1, _budgets["cpu" if first.device.type == "cpu" else "other"] // max(1, per_row))
+    per_row = first.numel() // max(1, size * first.shape[-1]) * width
+    step = max(1, budget_of(first.device) // max(1, per_row))
     if torch.is_grad_enabled() or size <= step:
         return function(*rows)
     result = None
-    for start in range(0, size, step):
+    starts = range(0, size, step)
+    if _sampled is not None:
+        _sampled(lambda: function(*(None if x is None else x.narrow(axis, 0, step) for x in rows)), len(starts) - 1)
+        starts = starts[:1]
+    for start in starts:
         length = min(step, size - start)
         part = function(*(None if x is None else x.narrow(axis, start, length) for x in rows))
         if result is None:
