@@ -59,7 +59,7 @@ class Dictionary:
 
     def _rows(self, part: str, column: str, place: int) -> np.ndarray:
         start, stop = (int(value) for value in self.starts[part][place : place + 2])
-        return self.columns[column][start:stop]
+        return self.columns[column][start:stop] if start < stop else self.columns[column][:0]
 
     def component(self, code: str) -> Component | None:
         place = self._place(code)

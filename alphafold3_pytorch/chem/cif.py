@@ -1,131 +1,115 @@
-"""CIF text to tables: categories of columns of strings, `?` and `.` as they stand."""
+"""mmCIF tables, text or binary, read by Biotite. Whatever is wrong with a file is one ValueError that says where."""
 
+import gzip
+import io
 import re
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
-_TOKEN = re.compile(r"""'((?:[^']|'(?=\S))*)'(?=\s|$)|"((?:[^"]|"(?=\S))*)"(?=\s|$)|(\#.*)|(\S+)""")
-_DECORATED = re.compile(r"['\"#]")
+import numpy as np
+from biotite.structure.io.pdbx import BinaryCIFFile, CIFFile
+from jaxtyping import Float
 
-Table = dict[str, list[str]]
+GZIP = b"\x1f\x8b"
+_FIELD = re.compile(r"\n;.*?\n;[^\n]*", re.DOTALL)  # a text over several lines, and what follows on its last line
+_SPACE = r"(?:[ \t]*(?:#.*)?\n)"  # a line without words
+_NO_ROWS = re.compile(rf"\nloop_[ \t]*\n(?:_\S+[ \t]*\n)+(?={_SPACE}*(?:loop_|data_|\Z)|{_SPACE}+_)")
+_MISLEADING = re.compile(r"\n(?=[_#]|loop_|data_)")
 
 
-@dataclass
 class Block:
-    """One data block: category name (without the underscore) -> column name -> values."""
+    """A data block: columns by category and name. What is not known, `?` or `.`, is an empty text or NaN."""
 
-    name: str
-    tables: dict[str, Table] = field(default_factory=dict)
+    def __init__(self, name: str, tables: Mapping[str, Any]):
+        self.name = name
+        self._tables = tables
 
-    def table(self, category: str) -> Table:
-        return self.tables.get(category, {})
+    def __contains__(self, category: str) -> bool:
+        return category in self._tables
 
-    def column(self, category: str, name: str, default: str | None = None) -> list[str]:
-        """A column; where there is none, the default in every row, or an error."""
-        table = self.table(category)
-        if name in table:
-            return table[name]
+    def _column(self, category: str, name: str) -> Any:
+        """Biotite's column, or None where the block has none."""
+        if category not in self._tables:
+            return None
+        with _refusal(f"data_{self.name}: the table _{category}"):
+            return self._tables[category].get(name)
+
+    def rows(self, category: str) -> int:
+        """The length of a table, 0 where there is none."""
+        if category not in self._tables:
+            return 0
+        with _refusal(f"data_{self.name}: the table _{category}"):
+            return self._tables[category].row_count
+
+    def texts(self, category: str, name: str, default: str | None = None) -> np.ndarray:
+        """A column [k] of str; where there is none, the default in every row, or an error."""
+        column = self._column(category, name)
+        if column is None:
+            return np.full(self.rows(category), self._absent(category, name, default))
+        with _refusal(f"data_{self.name}: _{category}.{name}"):
+            return column.as_array(str, "")
+
+    def numbers(self, category: str, name: str, default: float | None = None) -> Float[np.ndarray, "k"]:
+        """The same as numbers."""
+        column = self._column(category, name)
+        if column is None:
+            return np.full(self.rows(category), self._absent(category, name, default), float)
+        with _refusal(f"data_{self.name}: _{category}.{name}"):
+            numbers = column.as_array(float, np.nan)
+            if np.isinf(numbers).any():
+                raise ValueError("a number is infinite")
+            return numbers
+
+    def _absent(self, category: str, name: str, default: Any) -> Any:
         if default is None:
             raise ValueError(f"data_{self.name} has no _{category}.{name}, which is needed here")
-        return [default] * len(next(iter(table.values()), []))
+        return default
 
-    def value(self, category: str, name: str, default: str = "?") -> str:
-        """The first value of a column."""
-        return (self.table(category).get(name) or [default])[0]
-
-
-def read(text: str) -> list[Block]:
-    """The data blocks of a CIF file. Errors are ValueErrors with the line number."""
-    return _Reader(text).blocks
+    def value(self, category: str, name: str, default: str = "") -> str:
+        """The first known value of a column."""
+        known = [text for text in self.texts(category, name, "").tolist() if text]
+        return known[0] if known else default
 
 
-class _Reader:
-    """Goes through the lines; `names` are the open items, `values` what has been read for them."""
-
-    def __init__(self, text: str):
-        self.blocks: list[Block] = []
-        self.names: list[str] = []
-        self.values: list[str] = []
-        self.looping = False
-        self.line = 0
-        self._read(text)
-        self._close()
-
-    def _read(self, text: str) -> None:
-        block: list[str] | None = None  # the lines of an open text field
-        for self.line, line in enumerate(text.splitlines(), start=1):
-            if block is not None:
-                if line.startswith(";"):
-                    self._value("\n".join(block))
-                    block, line = None, line[1:]
-                else:
-                    block.append(line)
-                    continue
-            elif line.startswith(";"):
-                block = [line[1:]]
-                continue
-            self._tokens(line)
-        if block is not None:
-            raise ValueError(f"line {self.line}: the file ends inside a text field (a line that starts with ; ends it)")
-
-    def _tokens(self, line: str) -> None:
-        if _DECORATED.search(line):
-            for single, double, comment, bare in _TOKEN.findall(line):
-                if comment:
-                    break
-                self._word(bare) if bare else self._value(single or double)
-            return
-        words = line.split()
-        if self.looping and self.values and words and words[0][0] != "_" and not _is_keyword(words[0]):
-            self.values += words  # a row of a table: nearly every line is one
-            return
-        for word in words:
-            self._word(word)
-
-    def _word(self, word: str) -> None:
-        if word.startswith("_"):
-            self._name(word[1:])
-        elif word.lower() == "loop_":
-            self._close()
-            self.looping = True
-        elif word.lower().startswith("data_"):
-            self._close()
-            self.blocks.append(Block(word[5:]))
-        elif word.lower().startswith("save_"):
-            raise ValueError(f"line {self.line}: {word} belongs to a CIF dictionary, not to data")
+def read(source: str | bytes) -> list[Block]:
+    """The data blocks of mmCIF text or of a BinaryCIF file."""
+    with _refusal("this mmCIF"):
+        if isinstance(source, bytes):
+            file: Any = BinaryCIFFile.read(io.BytesIO(source))
         else:
-            self._value(word)
-
-    def _name(self, name: str) -> None:
-        if self.values or (self.names and not self.looping):
-            self._close()
-        if "." not in name:
-            raise ValueError(f"line {self.line}: _{name} has no category; mmCIF names look like _atom_site.id")
-        self.names.append(name)
-
-    def _value(self, value: str) -> None:
-        if not self.names:
-            raise ValueError(f"line {self.line}: the value {value[:40]!r} belongs to no name")
-        self.values.append(value)
-
-    def _close(self) -> None:
-        """Files what has been read under its names."""
-        if self.names:
-            if not self.blocks:
-                raise ValueError(f"line {self.line}: _{self.names[0]} stands before the first data_ line")
-            self._check_count()
-            for place, name in enumerate(self.names):
-                category, column = name.split(".", 1)
-                table = self.blocks[-1].tables.setdefault(category, {})
-                table[column] = self.values[place :: len(self.names)]
-        self.names, self.values, self.looping = [], [], False
-
-    def _check_count(self) -> None:
-        rows, rest = divmod(len(self.values), len(self.names))
-        wrong = rest if self.looping else (rows, rest) != (1, 0)
-        if wrong:
-            what = f"{len(self.values)} values for {len(self.names)} names, the first of them _{self.names[0]}"
-            raise ValueError(f"line {self.line}: {what}")
+            file = CIFFile.deserialize(_NO_ROWS.sub("\n", _FIELD.sub(_plain, source)))
+        return [Block(name, file[name]) for name in file]
 
 
-def _is_keyword(word: str) -> bool:
-    return word[:5].lower() in ("loop_", "data_", "save_")
+def _plain(match: re.Match[str]) -> str:
+    """A text field as Biotite understands it: no line in it looks like a name, nothing stands behind its end."""
+    field, _, rest = match[0].rpartition("\n;")
+    return _MISLEADING.sub("\n ", field) + "\n;" + (f"\n{rest}" if rest.strip() else "")
+
+
+def read_file(path: Path | str) -> list[Block]:
+    """The data blocks of a `.cif` or `.bcif` file, packed by gzip or not; told apart by their first bytes."""
+    raw = Path(path).read_bytes()
+    with _refusal(str(path)):
+        raw = gzip.decompress(raw) if raw.startswith(GZIP) else raw
+        return read(raw if is_binary(raw) else raw.decode("utf-8-sig"))
+
+
+def is_binary(raw: bytes) -> bool:
+    """BinaryCIF starts with a MessagePack map, which no text does."""
+    return raw[:1] in (b"\xde", b"\xdf") or b"\x80" <= raw[:1] <= b"\x8f"
+
+
+@contextmanager
+def _refusal(what: str) -> Iterator[None]:
+    """Biotite meets untrusted text with errors of many kinds."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, OSError) and error.filename:
+            raise
+        first = error.__cause__ or error.__context__ or error  # Biotite wraps what went wrong
+        reason = re.sub(r"np\.str_\((.*)\)", r"\1", str(first)) or type(first).__name__
+        raise ValueError(f"{what} cannot be read: {reason}") from None

@@ -1,6 +1,6 @@
 """Component: one chemical component (a residue, a ligand, an ion) with its atoms and bonds, and its mmCIF form."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +10,6 @@ from jaxtyping import Bool, Float, Int
 from alphafold3_pytorch.chem import cif, elements
 from alphafold3_pytorch.chem.residues import DNA, LIGAND, PROTEIN, RNA
 
-MISSING = ("?", ".", "")
 ORDERS = {"SING": 1, "DOUB": 2, "TRIP": 3, "QUAD": 4, "AROM": 5, "DELO": 6, "PI": 7, "POLY": 8}
 
 
@@ -84,29 +83,44 @@ def _places(code: str, names: Sequence[str]) -> dict[str, int]:
 
 def read_components(text: str) -> dict[str, Component]:
     """Components of an mmCIF file in the form of the chemical component dictionary, by code."""
-    blocks = [block for block in cif.read(text) if block.table("chem_comp")]
-    if not blocks:
-        raise ValueError("there is no chemical component in this text; one starts with data_CODE and has _chem_comp.id")
-    found = [_component(block) for block in blocks]
-    return {component.code: component for component in found}
+    blocks = [block for block in cif.read(text) if "chem_comp" in block]
+    found = {code: component for block in blocks for code, component in components_of(block).items()}
+    if not found:
+        raise ValueError(
+            "there is no chemical component in this text; one starts with data_CODE and has _chem_comp.id and the "
+            "table _chem_comp_atom"
+        )
+    return found
 
 
-def _component(block: cif.Block) -> Component:
-    code = block.value("chem_comp", "id", block.name)
-    names = block.column("chem_comp_atom", "atom_id")
-    index = _places(code, names)
-    charges = [_charge(value) for value in block.column("chem_comp_atom", "charge", "0")]
-    pairs, orders, aromatic = _bonds(block, code, index)
-    known = lambda name: "" if (value := block.value("chem_comp", name)) in MISSING else value  # noqa: E731
+def components_of(block: cif.Block, wanted: Collection[str] | None = None) -> dict[str, Component]:
+    """The components whose atoms a data block lists: its only one, or many that are told apart by `comp_id`."""
+    codes = block.texts("chem_comp", "id", block.name).tolist()
+    owners = block.texts("chem_comp_atom", "comp_id", codes[0] if codes else "")
+    listed = [(row, code) for row, code in enumerate(codes) if code in owners and (wanted is None or code in wanted)]
+    return {code: _component(block, row, code) for row, code in listed}
+
+
+def _component(block: cif.Block, row: int, code: str) -> Component:
+    atoms = block.texts("chem_comp_atom", "comp_id", code) == code
+    column = lambda name, default=None: block.texts("chem_comp_atom", name, default)[atoms].tolist()  # noqa: E731
+    known = lambda name: block.texts("chem_comp", name, "")[row].item()  # noqa: E731
+    names = column("atom_id")
+    charges = block.numbers("chem_comp_atom", "charge", 0.0)[atoms]
+    if (charges % 1 > 0).any():
+        raise ValueError(
+            f"component {code}: _chem_comp_atom.charge has {charges[charges % 1 > 0][0]}; use whole numbers"
+        )
+    pairs, orders, aromatic = _bonds(block, code, _places(code, names))
     return Component(
         code=code,
-        type=block.value("chem_comp", "type", "NON-POLYMER"),
+        type=known("type") or "NON-POLYMER",
         names=tuple(names),
-        elements=np.array([elements.atomic_number(s) for s in block.column("chem_comp_atom", "type_symbol")], np.int16),
-        charges=np.array([charge or 0 for charge in charges], np.int16),
-        leaving=np.array([flag == "Y" for flag in block.column("chem_comp_atom", "pdbx_leaving_atom_flag", "N")], bool),
-        ideal=_coordinates(block, "pdbx_model_Cartn_{}_ideal"),
-        model=_coordinates(block, "model_Cartn_{}"),
+        elements=np.array([elements.atomic_number(symbol) for symbol in column("type_symbol")], np.int16),
+        charges=np.nan_to_num(charges).astype(np.int16),
+        leaving=np.array([flag == "Y" for flag in column("pdbx_leaving_atom_flag", "N")], bool),
+        ideal=_coordinates(block, "pdbx_model_Cartn_{}_ideal")[atoms],
+        model=_coordinates(block, "model_Cartn_{}")[atoms],
         bonds=pairs,
         orders=orders,
         aromatic=aromatic,
@@ -114,39 +128,28 @@ def _component(block: cif.Block) -> Component:
         parent=known("mon_nstd_parent_comp_id"),
         name=known("name"),
         modified=known("pdbx_modified_date"),
-        uncharted=None in charges,
+        uncharted=bool(np.isnan(charges).any()),
     )
 
 
-def _charge(value: str) -> int | None:
-    if value in MISSING:
-        return None
-    try:
-        return int(value)
-    except ValueError:
-        raise ValueError(f"_chem_comp_atom.charge is {value!r}; it must be a whole number") from None
-
-
 def _coordinates(block: cif.Block, pattern: str) -> Float[np.ndarray, "a 3"]:
-    columns = [block.column("chem_comp_atom", pattern.format(axis), "?") for axis in "xyz"]
-    try:
-        rows = [[np.nan if value in MISSING else float(value) for value in row] for row in zip(*columns, strict=True)]
-    except ValueError as error:
-        raise ValueError(f"data_{block.name}: _chem_comp_atom.{pattern.format('x')} and its like: {error}") from None
-    return np.array(rows, float).reshape(-1, 3)
+    columns = [block.numbers("chem_comp_atom", pattern.format(axis), np.nan) for axis in "xyz"]
+    return np.stack(columns, axis=1)
 
 
 def _bonds(block: cif.Block, code: str, index: dict[str, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    if not block.table("chem_comp_bond"):
+    mine = block.texts("chem_comp_bond", "comp_id", code) == code
+    if not mine.any():
         return np.zeros((0, 2), np.int32), np.zeros(0, np.int8), np.zeros(0, bool)
-    ends = [block.column("chem_comp_bond", f"atom_id_{end}") for end in (1, 2)]
+    column = lambda name, default=None: block.texts("chem_comp_bond", name, default)[mine].tolist()  # noqa: E731
+    ends = [column(f"atom_id_{end}") for end in (1, 2)]
     for name in (*ends[0], *ends[1]):
         if name not in index:
             raise ValueError(f"component {code} has a bond to atom {name}, which is not in its _chem_comp_atom table")
-    orders = [value.upper()[:4] for value in block.column("chem_comp_bond", "value_order", "SING")]
+    orders = [value.upper()[:4] for value in column("value_order", "SING")]
     for order in orders:
         if order not in ORDERS:
             raise ValueError(f"component {code} has a bond of order {order!r}; known are {', '.join(ORDERS)}")
-    flags = [flag == "Y" for flag in block.column("chem_comp_bond", "pdbx_aromatic_flag", "N")]
+    flags = [flag == "Y" for flag in column("pdbx_aromatic_flag", "N")]
     pairs = [(index[a], index[b]) for a, b in zip(*ends, strict=True)]
     return np.array(pairs, np.int32), np.array([ORDERS[order] for order in orders], np.int8), np.array(flags, bool)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from alphafold3_pytorch.features.atom_input import to_atom_input
 from alphafold3_pytorch.features.molecule_input import molecule_input_to_atom_input
+from alphafold3_pytorch.features.pdb_input import pdb_input_to_atom_input
 from alphafold3_pytorch.features.tensors import windowed
 from alphafold3_pytorch.features.windows import key_index
 from alphafold3_pytorch.inputs.alphafold3_input import (
@@ -18,6 +19,7 @@ from alphafold3_pytorch.inputs.alphafold3_input import (
     MoleculeInput,
     MoleculeLengthMoleculeInput,
 )
+from alphafold3_pytorch.inputs.pdb_input import PDBInput
 
 Transform = Callable[..., AtomInput]
 INPUT_TO_ATOM_TRANSFORM: dict[type, Transform] = {
@@ -25,6 +27,7 @@ INPUT_TO_ATOM_TRANSFORM: dict[type, Transform] = {
     MoleculeInput: molecule_input_to_atom_input,
     MoleculeLengthMoleculeInput: molecule_input_to_atom_input,
     Alphafold3Input: to_atom_input,
+    PDBInput: pdb_input_to_atom_input,
 }
 # What stands for nothing, where it is not 0, False or `int_pad_value`.
 PADDING: dict[str, Any] = {"molecule_atom_lens": 0, "missing_atom_mask": True, "resolution": torch.nan}

@@ -47,8 +47,21 @@ def alphafold3_input_to_tensors(
 ) -> Tensors:
     """Arguments of `Alphafold3.forward` for one complex, without a batch axis."""
     tokens = tokenize(build(inputs.to_job(), options.build), options)
+    return tokens_to_tensors(tokens, inputs, inputs.seed, dim_atom_inputs, atoms_per_window, num_molecule_mods, options)
+
+
+def tokens_to_tensors(
+    tokens: Tokens,
+    inputs: FurtherInputs,
+    seed: int,
+    dim_atom_inputs: int,
+    atoms_per_window: int,
+    num_molecule_mods: int,
+    options: FeatureOptions,
+) -> Tensors:
+    """The same of tokens, with what accompanies them. The seed is that of the reference conformers."""
     structure, layout, mols = tokens.structure, lay_out(tokens, options), molecules(tokens)
-    positions = reference_positions(tokens, inputs.seed, options)
+    positions = reference_positions(tokens, seed, options)
     paper = lambda: atom_features(positions, structure.elements, structure.charges, structure.names)  # noqa: E731
     space = tokens.space[tokens.atom_to_token]
     sizes = [mol.GetNumAtoms() for mol in mols]

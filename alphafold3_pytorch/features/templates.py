@@ -6,14 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from alphafold3_pytorch.chem import cif, residues
+from alphafold3_pytorch.chem import residues
 from alphafold3_pytorch.chem.ccd import Components
-from alphafold3_pytorch.chem.component import MISSING
 from alphafold3_pytorch.chem.residues import GAP, PROTEIN, RESIDUES, UNKNOWN
 from alphafold3_pytorch.features.msa import SHORTEST, alignment_columns, encoding
 from alphafold3_pytorch.features.options import PAPER, FeatureOptions
 from alphafold3_pytorch.features.tokens import SELENOMETHIONINE, Tokens
 from alphafold3_pytorch.inputs.job import Job, Protein, Template
+from alphafold3_pytorch.structure.mmcif import read_entry
+from alphafold3_pytorch.structure.table import Structure
 
 # All heavy atoms of the standard amino acids, in the order that template features are gathered from.
 ATOMS = (
@@ -104,80 +105,28 @@ def _checked(template: Template, width: int, residues_there: int) -> tuple[list[
 
 
 def read_chain(mmcif: str, components: Components | None = None) -> TemplateChain:
-    """The only polymer chain of an mmCIF text: first model, best alternative location."""
-    components = components or Components()
-    block = cif.read(mmcif)[0]
-    rows = _atom_rows(block)
-    codes = _sequence(block, rows)
-    residue = {number: place for place, number in enumerate(codes)}
-    count = len(codes)
-    positions, mask = np.zeros((count, len(ATOMS), 3), np.float32), np.zeros((count, len(ATOMS)), bool)
-    for number, name, point in rows:
-        selenium = codes[number] == SELENOMETHIONINE and name == "SE"
-        place = PLACE.get("SD" if selenium else name)
-        if place is not None:
-            positions[residue[number], place], mask[residue[number], place] = point, True
-    restype = np.array([_class_of(code, components) for code in codes.values()])
+    """The only polymer chain of an mmCIF text."""
+    structure = read_entry(mmcif).structure
+    polymers = [number for number, chain in enumerate(structure.chains) if chain.is_polymer]
+    if len(polymers) != 1:
+        ids = ", ".join(structure.chains[number].id for number in polymers[:5])
+        raise ValueError(f"the mmCIF has {len(polymers)} polymer chains ({ids}); a template is a single chain")
+    return chain_atoms(structure, polymers[0], components or Components())
+
+
+def chain_atoms(structure: Structure, number: int, components: Components) -> TemplateChain:
+    """A chain of a structure as a template."""
+    codes = np.array(structure.chains[number].residues)
+    mine = structure.chain == number
+    residue, names = structure.residue[mine], structure.names[mine]
+    names = np.where((codes[residue] == SELENOMETHIONINE) & (names == "SE"), "SD", names)
+    place = np.array([PLACE.get(name, -1) for name in names.tolist()], int)
+    rows, columns = residue[place >= 0], place[place >= 0]
+    positions, mask = np.zeros((len(codes), len(ATOMS), 3), np.float32), np.zeros((len(codes), len(ATOMS)), bool)
+    positions[rows, columns], mask[rows, columns] = structure.positions[mine][place >= 0], True
+    restype = np.array([_class_of(code, components) for code in codes.tolist()])
     _order_arginine(restype, positions, mask)
     return TemplateChain(restype, positions, mask)
-
-
-AtomRow = tuple[int, str, tuple[float, float, float]]
-
-
-def _atom_rows(block: cif.Block) -> list[AtomRow]:
-    """Residue number, name and position of the polymer atoms of the first model."""
-    column = lambda name, default=None: block.column("atom_site", name, default)  # noqa: E731
-    numbers, names, chains = column("label_seq_id"), column("label_atom_id"), column("label_asym_id")
-    models, others = column("pdbx_PDB_model_num", "1"), column("label_alt_id", ".")
-    points = zip(*(column(f"Cartn_{axis}") for axis in "xyz"), strict=True)
-    occupancy = column("occupancy", "1")
-    table = list(zip(chains, numbers, names, models, others, occupancy, points, strict=True))
-    table = [row for row in table if row[1] not in MISSING and row[3] == table[0][3]]
-    found = sorted({row[0] for row in table})
-    if len(found) != 1:
-        raise ValueError(
-            f"the mmCIF has {len(found)} polymer chains ({', '.join(found[:5])}); a template is a single chain"
-        )
-    best = _alternatives(table)
-    kept = [row for row in table if row[4] in (*MISSING, best.get(row[1]))]
-    return [(int(row[1]), row[2], (float(row[6][0]), float(row[6][1]), float(row[6][2]))) for row in kept]
-
-
-def _alternatives(table: Sequence[tuple]) -> dict[str, str]:
-    """For each residue with alternative locations, the one with the highest occupancy; the first of equals."""
-    sums: dict[str, dict[str, float]] = {}
-    for _, number, _, _, other, occupancy, _ in table:
-        if other not in MISSING:
-            places = sums.setdefault(number, {})
-            places[other] = places.get(other, 0.0) + float(occupancy if occupancy not in MISSING else 1)
-    return {number: min(places, key=lambda place: (-places[place], place)) for number, places in sums.items()}
-
-
-def _sequence(block: cif.Block, rows: Sequence[AtomRow]) -> dict[int, str]:
-    """Residue number -> component code, from the tables of the sequence, else from the atoms."""
-    sites = block.table("atom_site")
-    place = next(place for place, number in enumerate(sites["label_seq_id"]) if number not in MISSING)
-    chain, entity = sites["label_asym_id"][place], sites.get("label_entity_id", ["?"] * (place + 1))[place]
-    if block.table("pdbx_poly_seq_scheme"):
-        found = _numbered(block, "pdbx_poly_seq_scheme", "asym_id", chain, "seq_id", "mon_id")
-    elif block.table("entity_poly_seq"):
-        found = _numbered(block, "entity_poly_seq", "entity_id", entity, "num", "mon_id")
-    else:
-        found = _numbered(block, "atom_site", "label_asym_id", chain, "label_seq_id", "label_comp_id")
-    codes: dict[int, str] = {}
-    for number, code in found:
-        codes.setdefault(int(number), code)  # the first of several residues in one place
-    missing = next((number for number, _, _ in rows if number not in codes), None)
-    if missing is not None:
-        raise ValueError(f"residue {missing} has atoms but is not in the sequence of chain {chain}")
-    return codes
-
-
-def _numbered(block: cif.Block, category: str, key: str, wanted: str, number: str, code: str) -> list[tuple[str, str]]:
-    """Numbers and codes of the rows of one chain or entity."""
-    columns = (block.column(category, name) for name in (key, number, code))
-    return [(n, c) for owner, n, c in zip(*columns, strict=True) if owner == wanted and n not in MISSING]
 
 
 def _class_of(code: str, components: Components) -> int:

@@ -1,9 +1,15 @@
-"""Reader of AlphaFold 3's own JSON, versions 1 to 4."""
+"""Reader and writer of AlphaFold 3's own JSON, versions 1 to 4."""
 
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from alphafold3_pytorch.chem.component import read_components
+from alphafold3_pytorch.chem.ccd import Components
+from alphafold3_pytorch.chem.component import Component, read_components
+from alphafold3_pytorch.chem.ligands import from_smiles
 from alphafold3_pytorch.inputs.job import (
     AtomAddress,
     Bond,
@@ -12,11 +18,14 @@ from alphafold3_pytorch.inputs.job import (
     Job,
     Ligand,
     Modification,
+    Polymer,
     Protein,
     Rna,
     Template,
 )
+from alphafold3_pytorch.inputs.molecule_files import cif_of, shaped
 from alphafold3_pytorch.inputs.reading import Problems, Record, brief, made, parse_json, read_text
+from alphafold3_pytorch.inputs.writing import Draft
 
 VERSIONS = (1, 2, 3, 4)
 SINCE = {"unpairedMsaPath": 2, "pairedMsaPath": 2, "mmcifPath": 2, "userCCDPath": 3, "description": 4}
@@ -92,16 +101,13 @@ class _Reader:
 
     def _entity(self, record: Record) -> Entity | None:
         kinds = {"protein": self._protein, "rna": self._rna, "dna": self._dna, "ligand": self._ligand}
-        given = [kind for kind in kinds if kind in record.given]
-        inner = Record(record.take(given[0], dict), record.place(given[0]), self.problems) if given else None
-        record.known = list(kinds)
-        record.finish()
-        if inner is None or len(given) > 1:
-            self.problems.add(record.path, f"must be one of {', '.join(kinds)}")
+        choice = record.choice(*kinds)
+        if choice is None:
             return None
+        kind, inner = choice
         count = len(self.problems.found)
         kwargs = {"ids": self._ids(inner), "description": self._take(inner, "description", str, "")}
-        entity = kinds[given[0]](inner, kwargs)
+        entity = kinds[kind](inner, kwargs)
         inner.finish()
         return entity if len(self.problems.found) == count else None
 
@@ -173,3 +179,76 @@ class _Reader:
                 if end.chain in unnamed:
                     what = f"chain {end.chain} is given as SMILES, which has no atom names; give it as userCCD instead"
                     self.problems.add(f"bondedAtomPairs[{number}]", what)
+
+
+def write(jobs: Sequence[Job], draft: Draft) -> None:
+    """A file for each job. It says everything that a job can, but ids that are not upper-case letters."""
+    for job in jobs:
+        allowed = draft.with_ids(job, lambda chain: re.fullmatch("[A-Z]+", chain), "which are upper-case letters here")
+        draft.add(job.name, ".json", json.dumps(_Writer(allowed, draft).document(), indent=2) + "\n")
+
+
+class _Writer:
+    def __init__(self, job: Job, draft: Draft):
+        self.job, self.draft = job, draft
+        self.own: dict[str, Component] = dict(job.components)
+        self.bonded = {end.chain for bond in job.bonds for end in bond}
+
+    def document(self) -> dict[str, Any]:
+        job = self.job
+        sequences = [{entity.kind: self._entity(entity)} for entity in job.entities]
+        described = any(entity.description for entity in job.entities)
+        document: dict[str, Any] = {"name": job.name, "modelSeeds": list(job.seeds), "sequences": sequences}
+        if job.bonds:
+            document["bondedAtomPairs"] = [[list(end) for end in bond] for bond in job.bonds]
+        if self.own:
+            document["userCCD"] = "".join(cif_of(shaped(component)) for component in self.own.values())
+        return document | {"dialect": "alphafold3", "version": 4 if described else 1}
+
+    def _entity(self, entity: Entity) -> dict[str, Any]:
+        content: dict[str, Any] = {"id": entity.ids[0] if len(entity.ids) == 1 else list(entity.ids)}
+        content |= self._ligand(entity) if isinstance(entity, Ligand) else self._polymer(entity)
+        return content | ({"description": entity.description} if entity.description else {})
+
+    def _ligand(self, ligand: Ligand) -> dict[str, Any]:
+        """A molecule becomes a component of the userCCD, and so do SMILES with a bond, which needs names of atoms."""
+        if ligand.codes:
+            return {"ccdCodes": list(ligand.codes)}
+        if ligand.component is None and not self.bonded & set(ligand.ids):
+            return {"smiles": ligand.smiles}
+        code = self._free_code(ligand.ids[0])
+        component = ligand.component or from_smiles(ligand.smiles, code)
+        self.own[code] = replace(component, code=code)
+        if ligand.smiles:
+            self.draft.lose(self.job, f"{self.draft.chains(ligand)}: SMILES; with a bond it is component {code} now")
+        return {"ccdCodes": [code]}
+
+    def _free_code(self, chain: str) -> str:
+        """A code that means nothing else. Without an underscore: official AlphaFold 3 warns of them."""
+        taken = Components(self.own)
+        return next(code for code in (f"LIG-{chain}{'-X' * count}" for count in range(99)) if code not in taken)
+
+    def _polymer(self, entity: Polymer) -> dict[str, Any]:
+        code, position = (
+            ("ptmType", "ptmPosition") if entity.kind == "protein" else ("modificationType", "basePosition")
+        )
+        content: dict[str, Any] = {"sequence": entity.sequence}
+        if entity.modifications:
+            content["modifications"] = [{code: at.code, position: at.position} for at in entity.modifications]
+        self.draft.lose_fields(self.job, entity, "max_template_date")
+        if entity.kind == "protein":
+            texts = self.draft.alignments(self.job, entity, "unpaired_msa", "paired_msa")
+            content |= {"unpairedMsa": texts["unpaired_msa"], "pairedMsa": texts["paired_msa"]}
+            if entity.templates is not None:
+                content["templates"] = [_template(template) for template in entity.templates]
+        elif entity.kind == "rna":
+            content["unpairedMsa"] = entity.unpaired_msa
+            self.draft.lose_fields(self.job, entity, "paired_msa", "templates")
+        else:
+            self.draft.lose_fields(self.job, entity, "unpaired_msa", "paired_msa", "templates")
+        return {key: value for key, value in content.items() if value is not None}
+
+
+def _template(template: Template) -> dict[str, Any]:
+    indices = {"queryIndices": list(template.query_indices), "templateIndices": list(template.template_indices)}
+    return {"mmcif": template.mmcif, **indices}

@@ -50,6 +50,7 @@ class Polymer:
     paired_msa: str | None = None
     templates: tuple[Template, ...] | None = None
     description: str = ""
+    max_template_date: str = ""  # ISO; templates that are released later are not searched for
 
     def __post_init__(self) -> None:
         if not re.fullmatch("[A-Za-z]+", self.sequence):
@@ -57,6 +58,9 @@ class Polymer:
             what = f"has {odd[0]!r} in it" if odd else "is empty"
             raise ValueError(f"{self.kind} {self.ids[0]}: the sequence {what}; write one letter for each residue")
         length = len(self.sequence)
+        if self.max_template_date and not re.fullmatch(r"\d{4}-\d\d-\d\d", self.max_template_date):
+            what = f"maxTemplateDate is {self.max_template_date!r}; write year-month-day, 2021-09-30"
+            raise ValueError(f"{self.kind} {self.ids[0]}: {what}")
         for change in self.modifications:
             if not 1 <= change.position <= length:
                 where = f"modification {change.code} is at position {change.position}"
@@ -118,6 +122,17 @@ class AtomAddress(NamedTuple):
 
 
 Bond = tuple[AtomAddress, AtomAddress]
+
+
+BACKBONE_ENDS = {PROTEIN: ("C", "N"), RNA: ("O3'", "P"), DNA: ("O3'", "P")}
+
+
+def head_to_tail(chain: str, polymer: Polymer) -> Bond:
+    """The bond that closes a chain to a ring: from its last residue to its first one."""
+    if len(polymer.sequence) < 3:
+        raise ValueError(f"{polymer.kind} {chain}: a ring has at least 3 residues")
+    last, first = BACKBONE_ENDS[polymer.kind]
+    return AtomAddress(chain, len(polymer.sequence), last), AtomAddress(chain, 1, first)
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,14 @@
 import gzip
 import json
 import lzma
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
+import yaml
 import zstandard
 
 Made = TypeVar("Made")
@@ -38,6 +40,67 @@ def read_text(path: Path) -> str:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ValueError(f"{path} is not a text file") from None
+
+
+def find(folder: Path, path: str) -> Path:
+    """A file that a job names: beside the job file, else in the working folder, where other programs look."""
+    beside = folder / path
+    return Path(path) if not beside.exists() and Path(path).exists() else beside
+
+
+def read_a3m(folder: Path, path: str) -> str:
+    """The text of an alignment."""
+    text = read_text(find(folder, path))
+    start = text.lstrip()[:11]
+    if start and not start.startswith((">", "#")) or start == "# STOCKHOLM":
+        raise ValueError(f"{path} is not an alignment in a3m format; its first line must start with >")
+    return text
+
+
+def job_name(source: str) -> str:
+    """What a job is called where its file does not say."""
+    return Path(source).name.split(".")[0] or "job"
+
+
+class _StrictYaml(yaml.SafeLoader):
+    """YAML in which 004 and NO are text, as the component codes that they are, and no key occurs twice."""
+
+    yaml_implicit_resolvers = {}
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("aliases (*name) are not supported; write the value itself")
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        pairs = [(self.construct_object(key), value) for key, value in node.value]
+        for key, _ in pairs:
+            if not isinstance(key, str):
+                raise yaml.YAMLError(f"the key {key!r} is not text")
+        return _without_repeats([(key, self.construct_object(value, deep=True)) for key, value in pairs])
+
+
+for _tag, _pattern in {
+    "null": r"~|null||Null|NULL",
+    "bool": r"true|True|TRUE|false|False|FALSE",
+    "int": r"-?(?:0|[1-9]\d{0,17})",
+    "float": r"-?(?:0|[1-9]\d*)\.\d*",
+}.items():
+    _StrictYaml.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), None)
+
+
+def parse_yaml(text: str, source: str) -> Any:
+    """YAML in which no key occurs twice in one record."""
+    try:
+        return yaml.load(text, Loader=_StrictYaml)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise ValueError(f"{source} is not valid YAML: {error.problem or error.context}{where}") from None
+    except yaml.YAMLError as error:
+        raise ValueError(f"{source} is not valid YAML: {error}") from None
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"{source} is not valid YAML: {error}") from None
 
 
 def parse_json(text: str, source: str) -> Any:
@@ -133,6 +196,50 @@ class Record:
                 self.problems.add(f"{self.place(name)}[{number}]", f"is {brief(value)}; it must be {NAMES[kind]}")
         return good
 
+    def texts(self, name: str, needed: bool = True) -> list[str]:
+        """A text, or a list of texts; numbers count as text, since codes and ids may be digits."""
+        value = self.given.get(name)
+        if value == []:
+            self.problems.add(self.place(name), "is empty; give a text or a list of them")
+        if isinstance(value, list):
+            self.known.append(name)
+            for number, item in enumerate(value):
+                if not (self.fits(item, str) or self.fits(item, int)):
+                    self.problems.add(f"{self.place(name)}[{number}]", f"is {brief(item)}; it must be {NAMES[str]}")
+            return [str(item) for item in value if self.fits(item, str) or self.fits(item, int)]
+        if self.fits(value, int):
+            self.known.append(name)
+            return [str(value)]
+        text = self.take(name, str, ... if needed else None)
+        return [] if text is None else [text]
+
+    def refuse(self, *names: str, reason: str) -> None:
+        """Names that the dialect has and this package does not support; their absence may be spelled out."""
+        for name in names:
+            self.known.append(name)
+            if self.given.get(name) not in (None, False, "", [], {}):
+                self.problems.add(self.place(name), reason)
+
+    def choice(self, *names: str) -> tuple[str, "Record"] | None:
+        """A record of a single record, which says by its name what it is."""
+        given = [name for name in names if name in self.given]
+        self.known += names
+        self.finish()
+        if len(given) != 1:
+            self.problems.add(self.path, f"must be one of {', '.join(names)}")
+            return None
+        return given[0], Record(self.take(given[0], dict), self.place(given[0]), self.problems)
+
+    def seeds(self, name: str) -> tuple[int, ...]:
+        """Seeds as numbers or as texts of digits; (1,) where there are none."""
+        seeds = []
+        for number, value in enumerate(self.take(name, list, [])):
+            if self.fits(value, int) or isinstance(value, str) and re.fullmatch(r"\d{1,10}", value):
+                seeds.append(int(value))
+            else:
+                self.problems.add(f"{self.place(name)}[{number}]", f"is {brief(value)}; it must be {NAMES[int]}")
+        return tuple(seeds) or (1,)
+
     def records(self, name: str, needed: bool = True) -> list["Record"]:
         """A list of records; empty where it is absent."""
         values = self.take(name, list, ... if needed else [])
@@ -155,7 +262,10 @@ class Record:
 
 def brief(value: Any) -> str:
     """A value in a message."""
-    text = json.dumps(value, default=str)
+    try:
+        text = json.dumps(value, default=str)
+    except (RecursionError, TypeError, ValueError):
+        return f"a {type(value).__name__} of many levels"
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 

@@ -229,6 +229,6 @@ class Trunk(nn.Module):
             for i in range(templates.restype.shape[1]):
                 restype = self.residues.one_hot(templates.restype[:, i], dtype)
                 parts = templates.pseudo_beta, templates.pseudo_beta_mask, templates.backbone, templates.backbone_mask
-                one = [part[:, i] for part in parts]
+                beta, beta_mask, backbone, mask = (part[:, i] for part in parts)
                 weight = torch.ones(len(restype), dtype=dtype, device=restype.device)
-                yield template_pair_features(restype, *one, batch.asym_id).to(dtype), weight
+                yield template_pair_features(restype, beta, beta_mask, backbone, mask, batch.asym_id).to(dtype), weight

@@ -12,7 +12,7 @@ from alphafold3_pytorch.features.batch import FeatureBatch, Labels
 from alphafold3_pytorch.shapes import Bool, Float, Int, Tensor
 from alphafold3_pytorch.structure.bins import bin_edges, error_edges
 from alphafold3_pytorch.structure.geometry import ComputeAlignmentError
-from alphafold3_pytorch.train.lddt import NUCLEIC_ACID_CUTOFF, OTHER_CUTOFF, atom_lddt, distances
+from alphafold3_pytorch.structure.lddt import NUCLEIC_ACID_CUTOFF, OTHER_CUTOFF, atom_lddt, distances
 from alphafold3_pytorch.train.masked import at_atoms, binned_loss, cross_entropy
 
 

@@ -12,8 +12,9 @@ import torch
 from alphafold3_pytorch.shapes import Bool, Float, Int, Tensor
 from alphafold3_pytorch.structure.bins import bin_index, distogram_edges
 from alphafold3_pytorch.structure.geometry import random_normal, weighted_rigid_align, widen
+from alphafold3_pytorch.structure.lddt import NUCLEIC_ACID_CUTOFF, OTHER_CUTOFF, distances
 from alphafold3_pytorch.train.confidence_losses import ConfidenceLosses
-from alphafold3_pytorch.train.lddt import NUCLEIC_ACID_CUTOFF, OTHER_CUTOFF, distances, smooth_lddt_loss
+from alphafold3_pytorch.train.lddt import smooth_lddt_loss
 from alphafold3_pytorch.train.masked import cross_entropy, masked_mean
 
 

@@ -74,12 +74,50 @@ def test_own_components_come_first():
     assert own["LIG-1"].positions("2021-09-30").tolist() == [[0, 0, 0], [1.2, 0, 0]]
 
 
+def test_many_components_in_one_block():
+    block = """data_ENTRY
+loop_
+_chem_comp.id
+_chem_comp.type
+ALA 'L-peptide linking'
+X1 non-polymer
+X2 non-polymer
+loop_
+_chem_comp_atom.comp_id
+_chem_comp_atom.atom_id
+_chem_comp_atom.type_symbol
+X2 C1 C
+X2 O1 O
+X1 N1 N
+loop_
+_chem_comp_bond.comp_id
+_chem_comp_bond.atom_id_1
+_chem_comp_bond.atom_id_2
+_chem_comp_bond.value_order
+X2 C1 O1 doub
+"""
+    found = read_components(block)
+    assert {code: component.names for code, component in found.items()} == {"X1": ("N1",), "X2": ("C1", "O1")}
+    assert found["X2"].bonds.tolist() == [[0, 1]] and found["X2"].orders.tolist() == [2] and not len(found["X1"].bonds)
+    assert np.isnan(found["X1"].ideal).all() and found["X1"].charges.tolist() == [0]
+
+
+def test_a_component_without_rows_behind_the_last_of_a_table_is_read():
+    """Its slice starts where the table ends."""
+    dictionary = ccd_cache.dictionary()
+    ends = dictionary.starts["model"]
+    place = int(np.searchsorted(ends, ends[-1]))
+    assert dictionary.component(dictionary.codes[place].decode()) is not None
+    assert dictionary.component(dictionary.codes[-1].decode()) is not None
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
         ("O1 O -1", "C1 O -1", "two atoms named C1"),
         ("O1 O -1", "O1 Oo -1", "'Oo' does not exist"),
-        ("O1 O -1", "O1 O x", "charge is 'x'"),
+        ("O1 O -1", "O1 O x", "_chem_comp_atom.charge cannot be read.*'x'"),
+        ("O1 O -1", "O1 O -0.5", "charge has -0.5; use whole numbers"),
         ("C1 O1 SING", "C1 O2 SING", "atom O2, which is not in"),
         ("C1 O1 SING", "C1 O1 FIVE", "order 'FIVE'"),
         ("1.2", "far", "could not convert"),

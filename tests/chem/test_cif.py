@@ -1,62 +1,112 @@
+import gzip
+import io
+
+import numpy as np
 import pytest
+from biotite.structure.io.pdbx import BinaryCIFBlock, BinaryCIFCategory, BinaryCIFColumn, BinaryCIFFile, CIFFile
 from hypothesis import given
 from hypothesis import strategies as st
 
 from alphafold3_pytorch.chem import cif
+from alphafold3_pytorch.structure import cif_text
 
-words = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=8)
-values = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=12) | words
+values = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=12)
+TEXT = "data_A\nloop_\n_t.name\n_t.x\na 1.5\n'b c' ?\nd -2\n#\n_entry.id A1\n"
 
 
-def quoted(value: str) -> str:
-    if "'" not in value:
-        return f"'{value}'"
-    if '"' not in value:
-        return f'"{value}"'
-    return f"\n;{value}\n;\n"
+def _column(column) -> BinaryCIFColumn:
+    return BinaryCIFColumn(column.data.array, None if column.mask is None else column.mask.array)
+
+
+def binary(text: str) -> bytes:
+    """The same file as BinaryCIF, as Biotite writes it."""
+    packed = io.BytesIO()
+    file = BinaryCIFFile()
+    for name, block in CIFFile.deserialize(text).items():
+        file[name] = BinaryCIFBlock(
+            {
+                category: BinaryCIFCategory({item: _column(column) for item, column in table.items()})
+                for category, table in block.items()
+            }
+        )
+    file.write(packed)
+    return packed.getvalue()
 
 
 @given(st.lists(st.lists(values, min_size=3, max_size=3), min_size=1, max_size=6))
-def test_tables_come_back(rows):
-    text = (
-        "data_X\nloop_\n_t.a\n_t.b\n_t.c\n" + "\n".join(" ".join(map(quoted, row)) for row in rows) + "\n#\n_e.id 7\n"
-    )
-    (block,) = cif.read(text)
-    assert [list(row) for row in zip(*(block.column("t", name) for name in "abc"), strict=True)] == rows
-    assert block.value("e", "id") == "7"
+def test_what_we_write_is_read_again(rows):
+    table = {name: [row[place] for row in rows] for place, name in enumerate("abc")}
+    (block,) = cif.read(cif_text.write("X", {"t": table, "e": {"id": ["7"]}}))
+    for name, column in table.items():
+        assert block.texts("t", name).tolist() == ["" if value in ("?", ".") else value for value in column]
+    assert block.value("e", "id") == "7" and block.rows("t") == len(rows)
 
 
-@given(st.text(max_size=200))
-def test_any_text_is_read_or_refused(text):
+@given(st.text(max_size=200) | st.binary(max_size=60))
+def test_anything_is_read_or_refused(source):
     try:
-        cif.read(text)
+        for block in cif.read(source):
+            block.numbers("atom_site", "Cartn_x", 0.0)
     except ValueError:
         pass
 
 
-def test_quotes_comments_and_text_fields():
-    (block,) = cif.read("data_A\n_a.x 'it's' # comment\n_a.y \"5' end\"\n_a.z\n;two\nlines\n;\n_a.w O5'\n")
-    assert block.table("a") == {"x": ["it's"], "y": ["5' end"], "z": ["two\nlines"], "w": ["O5'"]}
-    assert block.column("a", "none", "?") == ["?"] and block.value("b", "none") == "?"
+def test_texts_and_numbers():
+    (block,) = cif.read(TEXT)
+    assert block.texts("t", "name").tolist() == ["a", "b c", "d"] and block.texts("t", "x").tolist() == [
+        "1.5",
+        "",
+        "-2",
+    ]
+    assert np.array_equal(block.numbers("t", "x"), [1.5, np.nan, -2], equal_nan=True)
+    assert block.texts("t", "none", "-").tolist() == ["-"] * 3 and block.texts("none", "x", "-").tolist() == []
+    assert block.value("entry", "id") == "A1" and block.value("entry", "none", "?") == "?" and "t" in block
+
+
+def test_text_fields_may_hold_anything():
+    field = "loop_\n_t.a\ndata_X\n#5\n_x"
+    (block,) = cif.read(f"data_A\nloop_\n_t.a\n_t.b\n1\n;{field}\n; \n2\n;x\n;\n_e.id 3\n")
+    assert block.texts("t", "b").tolist() == [field, "x"] and block.value("e", "id") == "3"
+
+
+def test_a_table_may_have_no_rows():
+    (block,) = cif.read("data_A\nloop_\n_t.a\n_t.b \n#\nloop_\n_u.a\n# one\n1\nloop_\n_v.a\n")
+    assert [block.rows(name) for name in "tuv"] == [0, 1, 0] and block.texts("u", "a").tolist() == ["1"]
+
+
+def test_values_may_stand_behind_a_text_field():
+    (block,) = cif.read("data_A\nloop_\n_t.a\n_t.b\n_t.c\n1\n;MKV\nLL\n; A,C\n2\n;GG\n; B\n")
+    assert block.texts("t", "b").tolist() == ["MKV\nLL", "GG"] and block.texts("t", "c").tolist() == ["A,C", "B"]
+
+
+def test_files_of_all_kinds(tmp_path):
+    raw = {"cif": TEXT.encode(), "bcif": binary(TEXT)}
+    for name, content in (raw | {f"{name}.gz": gzip.compress(content) for name, content in raw.items()}).items():
+        (tmp_path / name).write_bytes(content)
+        (block,) = cif.read_file(tmp_path / name)
+        assert block.texts("t", "name").tolist() == ["a", "b c", "d"], name
+        assert np.array_equal(block.numbers("t", "x"), [1.5, np.nan, -2], equal_nan=True)
+    (tmp_path / "broken.gz").write_bytes(gzip.compress(b"data_A")[:-5])
+    with pytest.raises(ValueError, match="broken.gz cannot be read"):
+        cif.read_file(tmp_path / "broken.gz")
+    (tmp_path / "picture.cif").write_bytes(b"data_A \xff" + bytes(99999))
+    with pytest.raises(ValueError, match="picture.cif cannot be read: 'utf-8' codec can't decode byte 0xff") as refusal:
+        cif.read_file(tmp_path / "picture.cif")
+    assert len(str(refusal.value)) < 300
+    with pytest.raises(FileNotFoundError):
+        cif.read_file(tmp_path / "none.cif")
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("data_A\nloop_\n_a.x\n_a.y\n1 2 3\n", "3 values for 2 names"),
-        ("data_A\n_a.x\n_a.y 1\n", "0 values for 1 names"),
-        ("data_A\n_a.x\n;never ends\n", "ends inside a text field"),
-        ("_a.x 1\n", "before the first data_"),
-        ("data_A\nvalue\n", "belongs to no name"),
-        ("data_A\n_plain 1\n", "has no category"),
-        ("data_A\nsave_frame\n", "CIF dictionary"),
+        ("data_A\nloop_\n_a.x\n_a.y\n1 2 3\n", "data_A: the table _a cannot be read"),
+        ("data_A\n_a.x\n;never ends\n", "data_A: the table _a cannot be read"),
+        ("data_A\n_a.x one\n", "data_A: _a.x cannot be read: could not convert string to float: 'one'"),
+        ("data_A\n_a.x inf\n", "data_A: _a.x cannot be read: a number is infinite"),
+        ("data_A\n_a.y 1\n", "data_A has no _a.x, which is needed here"),
     ],
 )
-def test_mistakes_have_a_line_number(text, message):
-    with pytest.raises(ValueError, match=rf"line \d+: .*{message}"):
-        cif.read(text)
-
-
-def test_a_missing_column_is_named():
-    with pytest.raises(ValueError, match="data_A has no _a.y"):
-        cif.read("data_A\n_a.x 1\n")[0].column("a", "y")
+def test_mistakes_name_the_place(text, message):
+    with pytest.raises(ValueError, match=message):
+        cif.read(text)[0].numbers("a", "x")

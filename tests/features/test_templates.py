@@ -77,9 +77,9 @@ def test_residues_stand_in_the_places_of_the_query():
     [
         (job(query=(0, 5)), "template 1 of chain A: queryIndices has 5, but the chain has residues 0 to 4"),
         (job(hit=(1, 9)), "templateIndices has 9, but the template has residues 0 to 4"),
-        (job(text=HEAD + ROWS.replace("B 2 .", "B 2 1")), r"2 polymer chains \(A, B\)"),
+        (job(text=HEAD + ROWS.replace("B 2 . HOH O", "B 2 1 TRP N")), r"2 polymer chains \(A, B\)"),
         (job(text=HEAD + ROWS.replace("A 1 4 GLY", "A 1 8 GLY")), "residue 8 has atoms but is not in the sequence"),
-        (job(text="data_T\n_a.b 1\n"), "has no _atom_site.label_seq_id"),
+        (job(text="data_T\n_a.b 1\n"), "template 1 of chain A: this text is no mmCIF entry"),
     ],
 )
 def test_templates_that_do_not_fit(changed, message):

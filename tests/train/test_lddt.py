@@ -9,7 +9,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from alphafold3_pytorch.structure.geometry import CentreRandomAugmentation
-from alphafold3_pytorch.train.lddt import SmoothLDDTLoss, atom_lddt, smooth_lddt_loss
+from alphafold3_pytorch.structure.lddt import atom_lddt
+from alphafold3_pytorch.train.lddt import SmoothLDDTLoss, smooth_lddt_loss
 
 BEST = 1 - np.mean(1 / (1 + np.exp(-np.array([0.5, 1.0, 2.0, 4.0]))))
 
