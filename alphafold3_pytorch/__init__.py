@@ -24,17 +24,22 @@ if TYPE_CHECKING:
     )
     from alphafold3_pytorch.features.atom_batch import maybe_transform_to_atom_input as maybe_transform_to_atom_input
     from alphafold3_pytorch.features.atom_batch import maybe_transform_to_atom_inputs as maybe_transform_to_atom_inputs
+    from alphafold3_pytorch.features.atom_batch import (
+        pdb_inputs_to_batched_atom_input as pdb_inputs_to_batched_atom_input,
+    )
     from alphafold3_pytorch.features.atom_batch import register_input_transform as register_input_transform
     from alphafold3_pytorch.features.batch import DenseTemplates as DenseTemplates
     from alphafold3_pytorch.features.batch import FeatureBatch as FeatureBatch
     from alphafold3_pytorch.features.batch import Labels as Labels
     from alphafold3_pytorch.features.batch import Msa as Msa
     from alphafold3_pytorch.features.batch import Templates as Templates
+    from alphafold3_pytorch.features.pdb_input import pdb_input_to_molecule_input as pdb_input_to_molecule_input
     from alphafold3_pytorch.features.tensors import full_pairwise_repr_to_windowed as full_pairwise_repr_to_windowed
     from alphafold3_pytorch.inputs.alphafold3_input import Alphafold3Input as Alphafold3Input
     from alphafold3_pytorch.inputs.alphafold3_input import AtomInput as AtomInput
     from alphafold3_pytorch.inputs.alphafold3_input import BatchedAtomInput as BatchedAtomInput
     from alphafold3_pytorch.inputs.alphafold3_input import MoleculeInput as MoleculeInput
+    from alphafold3_pytorch.inputs.pdb_input import PDBInput as PDBInput
     from alphafold3_pytorch.models.config import NetworkConfig as NetworkConfig
     from alphafold3_pytorch.models.diffusion import DiffusionConditioning as DiffusionConditioning
     from alphafold3_pytorch.models.diffusion import DiffusionModule as DiffusionModule
@@ -61,6 +66,12 @@ if TYPE_CHECKING:
     from alphafold3_pytorch.nn.wrappers import Attention as Attention
     from alphafold3_pytorch.nn.wrappers import ConditionWrapper as ConditionWrapper
     from alphafold3_pytorch.nn.wrappers import PreLayerNorm as PreLayerNorm
+    from alphafold3_pytorch.predict.scores.selection import ComputeModelSelectionScore as ComputeModelSelectionScore
+    from alphafold3_pytorch.predict.scores.selection import ScoreDetails as ScoreDetails
+    from alphafold3_pytorch.predict.scores.tensor_scores import ComputeClash as ComputeClash
+    from alphafold3_pytorch.predict.scores.tensor_scores import ComputeConfidenceScore as ComputeConfidenceScore
+    from alphafold3_pytorch.predict.scores.tensor_scores import ComputeRankingScore as ComputeRankingScore
+    from alphafold3_pytorch.predict.scores.tensor_scores import ConfidenceScore as ConfidenceScore
     from alphafold3_pytorch.structure.geometry import CentreRandomAugmentation as CentreRandomAugmentation
     from alphafold3_pytorch.structure.geometry import ComputeAlignmentError as ComputeAlignmentError
     from alphafold3_pytorch.structure.geometry import ExpressCoordinatesInFrame as ExpressCoordinatesInFrame

@@ -38,6 +38,134 @@ def af3(
     """AlphaFold 3 in PyTorch."""
 
 
+JobPaths = Annotated[
+    list[Path], typer.Argument(metavar="FILE...", help="Job files of any dialect, or folders of them.")
+]
+WeightsOption = Annotated[
+    str | None,
+    typer.Option(metavar="NAME_OR_PATH", help="A weight file, a published model by name, or random (to measure time)."),
+]
+Samples = Annotated[int, typer.Option(min=1, help="Structures for each seed.")]
+Recycles = Annotated[
+    int | None, typer.Option(min=0, help="Recycles of the trunk; if not given, as the weights were published (10).")
+]
+Steps = Annotated[
+    int | None, typer.Option(min=1, help="Steps of the diffusion; if not given, as the weights were published (200).")
+]
+Device = Annotated[str, typer.Option(help="auto (a GPU if there is one), cpu, cuda, cuda:1.")]
+Precision = Annotated[str, typer.Option(help="auto (bfloat16 on a GPU), float32 or bfloat16.")]
+
+
+@app.command("predict")
+def predict_jobs(
+    files: JobPaths,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FOLDER", help="Every job gets a folder in it.")],
+    weights: WeightsOption = None,
+    seeds: Annotated[
+        str | None, typer.Option(help="Instead of the jobs' own: 1,2,3 or 1-20.", show_default=False)
+    ] = None,
+    samples: Samples = 5,
+    recycles: Recycles = None,
+    steps: Steps = None,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    pdb: Annotated[bool, typer.Option("--pdb", help="Write PDB files too.")] = False,
+    embeddings: Annotated[bool, typer.Option("--embeddings", help="Write the trunk's single and pair.")] = False,
+    distogram: Annotated[bool, typer.Option("--distogram", help="Write the distogram's logits.")] = False,
+    report: Annotated[bool, typer.Option(help="Write a page that shows all samples.")] = True,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace predictions that were made otherwise.")
+    ] = False,
+) -> None:
+    """Predict structures. The same command goes on where an earlier one was cut off."""
+    from alphafold3_pytorch.predict import command
+
+    request = command.Request(
+        out,
+        command.Settings(samples, recycles, steps),
+        ("cif", "sdf", *["pdb"] * pdb),
+        command.Wanted(embeddings, distogram),
+        report,
+        overwrite,
+    )
+    failed = command.predict(files, weights, seeds, device, precision, request)
+    raise typer.Exit(1 if failed else 0)
+
+
+@app.command("plan")
+def plan_jobs(
+    files: JobPaths,
+    weights: WeightsOption = None,
+    samples: Samples = 5,
+    recycles: Recycles = None,
+    steps: Steps = None,
+    device: Device = "auto",
+    precision: Precision = "auto",
+) -> None:
+    """What predicting jobs would take: size, memory, time, and how they would be made to fit."""
+    from alphafold3_pytorch.predict import command
+
+    fits = command.plan(files, weights, command.Settings(samples, recycles, steps), device, precision)
+    raise typer.Exit(0 if fits else 1)
+
+
+@app.command("validate")
+def validate_jobs(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Job files of any dialect.")],
+) -> None:
+    """What job files hold, and every mistake in them."""
+    from alphafold3_pytorch.features.msa import complex_msa
+    from alphafold3_pytorch.features.templates import template_atoms
+    from alphafold3_pytorch.features.tokens import tokenize
+    from alphafold3_pytorch.inputs.check import check, print_table
+    from alphafold3_pytorch.inputs.job import Job
+    from alphafold3_pytorch.structure.table import Structure
+
+    def count(structure: Structure, job: Job) -> int:
+        tokens = tokenize(structure)
+        complex_msa(tokens, job)
+        template_atoms(tokens, job)
+        return len(tokens)
+
+    checked = [check(file, count) for file in files]
+    print_table(checked)
+    problems = [problem for file in checked for problem in file.problems]
+    for problem in problems:
+        print(f"af3: {problem}", file=sys.stderr)
+    raise typer.Exit(2 if problems else 0)
+
+
+@app.command("convert")
+def convert_jobs(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A job file of any dialect.")],
+    to: Annotated[
+        str,
+        typer.Option(metavar="DIALECT", help="alphafold3, alphafoldserver, boltz, protenix, openfold3, chai or fasta."),
+    ],
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", metavar="OUT", help="The file to write, or a folder that exists.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
+) -> None:
+    """Write the jobs of a file in another dialect. What it cannot say is listed."""
+    from alphafold3_pytorch.inputs.read import read
+    from alphafold3_pytorch.inputs.write import write
+    from alphafold3_pytorch.weights.atomic import replacing
+
+    draft = write(read(file), to)
+    places = draft.places(out)
+    there = [place for place in places if place.exists()]
+    if there and not force:
+        raise ValueError(f"{there[0]} exists; choose another place with -o, or replace it with --force")
+    for lost in draft.lost:
+        print(f"af3: lost: {lost}", file=sys.stderr)
+    for place, text in places.items():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(place) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+        typer.echo(f"wrote {place}")
+
+
 weights = typer.Typer(help="Weight files: what there is, what a file holds, and conversion.", no_args_is_help=True)
 app.add_typer(weights, name="weights")
 WeightPath = Annotated[Path, typer.Argument(metavar="FILE", help="A weight file, a part of one, or the folder of one.")]

@@ -59,9 +59,7 @@ class MSAPairWeightedAveraging(nn.Module):
         weights = add_mask(logits, mask).softmax(dim=-1)
         return ops.in_rows(partial(self.average, weights), msa, width=2 * self.value.out_features)
 
-    def average(
-        self, weights: Float[Tensor, "b h n n"], msa: Float[Tensor, "b r n cm"]
-    ) -> Float[Tensor, "b r n cm"]:
+    def average(self, weights: Float[Tensor, "b h n n"], msa: Float[Tensor, "b r n cm"]) -> Float[Tensor, "b r n cm"]:
         """The update of some rows."""
         x = self.norm(msa)
         value = self.value(x).unflatten(-1, (self.heads, -1))

@@ -1,7 +1,7 @@
 """Structure to mmCIF: the PDBx/mmCIF tables of a model, in the names and order in which AlphaFold 3 writes them.
 
 Chains and residues keep their ids and numbers in both the `label` and the `auth` columns. Atoms without a position are
-left out. Everything here is of the structure; what a prediction adds is in `predict.modelcif`.
+left out. Everything here is of the structure; what a prediction adds is in `predict.writer.modelcif`.
 """
 
 import numpy as np

@@ -31,12 +31,17 @@ def contact_probability(
     return expected_value(logits, near.to(logits.dtype))
 
 
-def tm_terms(pae_logits: Float[Tensor, "*b n n d"], sizes: Int[Tensor, "n n"] | int) -> Float[Tensor, "*b n n"]:
-    """Expected TM-score term 1 / (1 + (error / d0)^2) of each token pair, d0 from the number of residues (SI 5.9.1)."""
+def tm_terms(
+    pae_logits: Float[Tensor, "*b n n d"], sizes: Int[Tensor, "n n"] | int, centres: Float[Tensor, "d"] | None = None
+) -> Float[Tensor, "*b n n"]:
+    """Expected TM-score term 1 / (1 + (error / d0)^2) of each token pair, d0 from the number of residues (SI 5.9.1).
+
+    `centres` (Å) are those of the PAE bins; by default bins of 0.5 Å.
+    """
+    centres = bin_centres(error_edges(pae_logits.shape[-1])) if centres is None else centres
     count = torch.as_tensor(sizes, device=pae_logits.device).clamp(min=19).to(pae_logits.dtype)
     d0 = (1.24 * (count - 15) ** (1 / 3) - 1.8)[..., None]
-    centres = bin_centres(error_edges(pae_logits.shape[-1])).to(pae_logits)
-    return (pae_logits.softmax(dim=-1) / (1 + (centres / d0) ** 2)).sum(dim=-1)
+    return (pae_logits.softmax(dim=-1) / (1 + (centres.to(pae_logits) / d0) ** 2)).sum(dim=-1)
 
 
 def interface_sizes(asym_id: Int[Tensor, "n"], mask: Bool[Tensor, "n"]) -> Int[Tensor, "n n"]:

@@ -1,0 +1,134 @@
+"""The commands `af3 predict` and `af3 plan`, from words on the command line to a run."""
+
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from alphafold3_pytorch.features.featurize import assemble, prepare
+from alphafold3_pytorch.features.options import CONVENTIONS
+from alphafold3_pytorch.inputs.job import Job
+from alphafold3_pytorch.inputs.read import read
+from alphafold3_pytorch.models.config import NetworkConfig
+from alphafold3_pytorch.predict.display import Display, console, duration, outcome_table, plan_table
+from alphafold3_pytorch.predict.loading import config_of, load_weights
+from alphafold3_pytorch.predict.plan import plan as plan_one
+from alphafold3_pytorch.predict.plan import product_rate
+from alphafold3_pytorch.predict.predictor import Predictor, Settings, Wanted
+from alphafold3_pytorch.predict.run import Outcome, Request, run
+
+__all__ = ["Request", "Settings", "Wanted", "plan", "predict"]
+
+# Of a folder, files with these endings (or packed ones) are jobs.
+ENDINGS = (".json", ".yaml", ".yml", ".fasta", ".fa", ".cif", ".mmcif", ".bcif")
+PACKED = (".gz", ".xz", ".zst")
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+def predict(
+    files: Sequence[Path], weights: str | None, seeds: str | None, device: str, precision: str, request: Request
+) -> bool:
+    """Predicts all jobs of the files; True if one of them failed."""
+    if weights is None:
+        raise ValueError("--weights is missing; name a weight file or a published model (`af3 weights list`)")
+    found = [job for _, job in read_jobs(files)]
+    jobs = [replace(job, seeds=seeds_of(seeds)) for job in found] if seeds else found
+    where, dtype = device_of(device), precision_of(precision, device_of(device))
+    network, provenance = load_weights(weights)
+    predictor = Predictor(network, where, "float32" if dtype == torch.float32 else "bfloat16")
+    if provenance.warning:
+        print(f"af3: {provenance.warning}", file=sys.stderr)
+    failed = False
+    with Display(product_rate(where, dtype)) as display:
+        for outcome in run(jobs, predictor, provenance, request, display):
+            show(outcome)
+            failed |= bool(outcome.problem)
+    return failed
+
+
+def show(outcome: Outcome) -> None:
+    for warning in outcome.warnings:
+        print(f"af3: {outcome.job.name}: {warning}", file=sys.stderr)
+    if outcome.problem:
+        print(f"af3: {' '.join(outcome.problem.split())}", file=sys.stderr)
+        return
+    if not outcome.results:
+        console().print(f"{outcome.job.name} was finished before: {outcome.folder}")
+        return
+    console().print(outcome_table(outcome))
+    stages = ", ".join(f"{stage} {duration(seconds)}" for stage, seconds in outcome.seconds.items() if seconds > 0.5)
+    console().print(f"{outcome.folder} ({stages})\n")
+
+
+def plan(files: Sequence[Path], weights: str | None, settings: Settings, device: str, precision: str) -> bool:
+    """Shows what the jobs would take; True if all of them fit."""
+    where, dtype = device_of(device), precision_of(precision, device_of(device))
+    config = config_of(weights) if weights else NetworkConfig()
+    plans = []
+    for path, job in read_jobs(files):
+        known = prepare(job, options=CONVENTIONS[config.conventions])
+        plans.append((path, job, known, plan_one(assemble(known), config, settings, where, dtype)))
+    console().print(plan_table(plans, product_rate(where, dtype)))
+    for _, job, _, planned in plans:
+        if not planned.fits:
+            print(f"af3: job {job.name}: {planned.refusal}", file=sys.stderr)
+    return all(planned.fits for *_, planned in plans)
+
+
+def read_jobs(files: Sequence[Path]) -> list[tuple[Path, Job]]:
+    """All jobs; all mistakes of all files in one ValueError, one a line."""
+    jobs: list[tuple[Path, Job]] = []
+    problems: list[str] = []
+    for path in [each for given in files for each in job_files(given)]:
+        try:
+            jobs += [(path, job) for job in read(path)]
+        except ValueError as error:
+            problems.append(str(error))
+    if problems:
+        raise ValueError("\n".join(problems))
+    return jobs
+
+
+def job_files(path: Path) -> list[Path]:
+    """A file itself, or the job files in a folder."""
+    if not path.is_dir():
+        return [path]
+    unpacked = lambda each: each.with_suffix("") if each.suffix in PACKED else each  # noqa: E731
+    found = sorted(each for each in path.iterdir() if each.is_file() and unpacked(each).suffix.lower() in ENDINGS)
+    if not found:
+        raise ValueError(f"{path} has no job file; their names end in {', '.join(ENDINGS)}")
+    return found
+
+
+def seeds_of(text: str) -> tuple[int, ...]:
+    """`1,2,3` or `1-20`, or both: `1,5-7`."""
+    seeds: list[int] = []
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d+)(?:\s*-\s*(\d+))?\s*", part)
+        if not match or match[2] and int(match[2]) < int(match[1]):
+            raise ValueError(f"--seeds {text}: {part!r} is no number or range; write 1,2,3 or 1-20")
+        seeds += range(int(match[1]), int(match[2] or match[1]) + 1)
+    return tuple(dict.fromkeys(seeds))
+
+
+def device_of(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"--device {name} cannot be used ({reason}); use auto, cpu or cuda") from None
+    return device
+
+
+def precision_of(name: str, device: torch.device) -> torch.dtype:
+    if name == "auto":
+        return torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else torch.float32
+    if name not in PRECISIONS:
+        raise ValueError(f"--precision {name} is not known; use auto, {' or '.join(PRECISIONS)}")
+    return PRECISIONS[name]

@@ -1,0 +1,117 @@
+"""What a user sees of plans and runs: one bar with an honest estimate of the time left, and tables."""
+
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from alphafold3_pytorch.features.featurize import Complex
+from alphafold3_pytorch.inputs.job import Job, Polymer
+from alphafold3_pytorch.predict.plan import Plan
+from alphafold3_pytorch.predict.run import Listener, Outcome, Task
+
+TYPICAL_LIGAND = 25  # tokens
+
+
+def console(stderr: bool = False) -> Console:
+    made = Console(stderr=stderr, markup=False, highlight=False)
+    if not made.is_terminal and "COLUMNS" not in os.environ:
+        made.width = 160
+    return made
+
+
+class Display(Listener):
+    """A progress bar in a terminal, a line for each complex elsewhere. Work is counted in expected seconds."""
+
+    def __init__(self, rate: float):
+        self.rate, self.console = rate, console(stderr=True)
+        columns = BarColumn(), TextColumn("{task.percentage:3.0f} %"), TimeElapsedColumn(), TimeRemainingColumn()
+        self.bar = Progress(TextColumn("{task.description}"), *columns, console=self.console)
+        self.expected: dict[int, float] = {}
+        self.stages: dict[str, float] = {}
+        self.measured = 1.0  # seconds of a plan by those of the first guess
+
+    def __enter__(self) -> "Display":
+        if self.console.is_terminal:
+            self.bar.start()
+        self.row = self.bar.add_task("preparing", total=None)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.bar.stop()
+
+    def listed(self, tasks: Sequence[Task]) -> None:
+        self.guesses = {id(task): guess(task.job) * len(task.numbers) ** 0.5 for task in tasks}
+        self.left = dict(self.guesses)
+
+    def started(self, task: Task, planned: Plan) -> None:
+        self.stages = planned.work.seconds(self.rate)
+        own = sum(self.stages.values())
+        self.measured = own / self.left.pop(id(task))
+        self.expected[id(task)] = own
+        total = sum(self.expected.values()) + sum(self.left.values()) * self.measured
+        self.bar.update(self.row, total=total, description=f"{task.job.name}, seed {task.seed}")
+        self.line(f"{task.job.name}, seed {task.seed}: {planned.tokens} tokens, about {duration(own)}")
+
+    def advanced(self, task: Task, stage: str, part: float) -> None:
+        self.bar.advance(self.row, part * self.stages[stage])
+
+    def line(self, text: str) -> None:
+        """Where there is no bar."""
+        if not self.console.is_terminal:
+            self.console.print(text)
+
+
+def guess(job: Job) -> float:
+    """Work of a job before its features are made, in units of our own."""
+    tokens = sum(len(each.sequence) if isinstance(each, Polymer) else TYPICAL_LIGAND for _, each in job.chains())
+    return tokens**2 * (1 + tokens / 512)
+
+
+def duration(seconds: float) -> str:
+    """For people: 40 s, 12 min, 3.5 h."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def outcome_table(outcome: Outcome) -> Table:
+    """The samples of a job, best first."""
+    table = Table("seed", "sample", "ranking score", "pTM", "ipTM", "pLDDT", "chemistry", title=outcome.job.name)
+    for column in table.columns:
+        column.justify = "right"
+    known = {(result.seed, result.number): result for result in outcome.results}
+    for row in outcome.ranking:
+        result = known.get((row.seed, row.sample))
+        numbers = [f"{row.ranking_score:.3f}", "", "", "", f"-{row.penalty:.3f}"]
+        if result is not None:
+            judged, found = result.confidence, result.chemistry.found
+            numbers[1:4] = [score(judged.ptm), score(judged.iptm), f"{judged.plddt:.1f}"]
+            numbers[4] = (
+                ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in found.items() if count) or "ok"
+            )
+        table.add_row(str(row.seed), str(row.sample), *numbers)
+    return table
+
+
+def score(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.2f}"
+
+
+def plan_table(plans: Sequence[tuple[Path, Job, Complex, Plan]], rate: float) -> Table:
+    """What jobs will take, one seed each."""
+    names = ("file", "job", "tokens", "atoms", "MSA rows", "templates", "memory", "time per seed", "seeds", "policy")
+    table = Table(*names)
+    for column in table.columns[2:9]:
+        column.justify = "right"
+    for path, job, known, planned in plans:
+        count = int(known.templates.mask.any(axis=(1, 2)).sum())
+        seconds = sum(planned.work.seconds(rate).values())
+        cells = [planned.tokens, planned.atoms, planned.msa_rows, count, f"{planned.work.peak / 1e9:.1f} GB"]
+        policy = str(planned.policy) if planned.fits else f"does not fit: {planned.available / 1e9:.1f} GB are free"
+        table.add_row(str(path), job.name, *map(str, cells), duration(seconds), str(len(job.seeds)), policy)
+    return table
