@@ -72,6 +72,10 @@ if TYPE_CHECKING:
     from alphafold3_pytorch.predict.scores.tensor_scores import ComputeConfidenceScore as ComputeConfidenceScore
     from alphafold3_pytorch.predict.scores.tensor_scores import ComputeRankingScore as ComputeRankingScore
     from alphafold3_pytorch.predict.scores.tensor_scores import ConfidenceScore as ConfidenceScore
+    from alphafold3_pytorch.predict.writer.biomolecule import Biomolecule as Biomolecule
+    from alphafold3_pytorch.predict.writer.biomolecule import (
+        alphafold3_input_to_biomolecule as alphafold3_input_to_biomolecule,
+    )
     from alphafold3_pytorch.structure.geometry import CentreRandomAugmentation as CentreRandomAugmentation
     from alphafold3_pytorch.structure.geometry import ComputeAlignmentError as ComputeAlignmentError
     from alphafold3_pytorch.structure.geometry import ExpressCoordinatesInFrame as ExpressCoordinatesInFrame

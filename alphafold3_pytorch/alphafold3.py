@@ -13,15 +13,19 @@ from torch import nn
 from alphafold3_pytorch import __version__
 from alphafold3_pytorch.features import tensors as tensor_door
 from alphafold3_pytorch.features.atom_batch import alphafold3_inputs_to_batched_atom_input
+from alphafold3_pytorch.features.atom_input import OPTIONS as INPUT_OPTIONS
 from alphafold3_pytorch.features.batch import FeatureBatch, Labels
 from alphafold3_pytorch.inputs.alphafold3_input import Alphafold3Input
+from alphafold3_pytorch.inputs.build import build
 from alphafold3_pytorch.models.config import NetworkConfig, config_from_dict
 from alphafold3_pytorch.models.kwargs import TRAINING_NOISE, network_config, options, unknown_names
 from alphafold3_pytorch.models.memory import recompute_blocks
 from alphafold3_pytorch.models.network import Network
 from alphafold3_pytorch.nn.heads import ConfidenceLogits
+from alphafold3_pytorch.predict.writer.biomolecule import alphafold3_input_to_biomolecule
 from alphafold3_pytorch.shapes import Float, Int, Tensor
 from alphafold3_pytorch.structure.bins import distogram_edges, edges_from_lower, edges_from_upper, error_edges
+from alphafold3_pytorch.structure.bio_pdb import to_bio_pdb
 from alphafold3_pytorch.train.confidence_losses import ConfidenceLosses, confidence_losses
 from alphafold3_pytorch.train.elucidated import ElucidatedAtomDiffusion
 from alphafold3_pytorch.train.losses import (
@@ -204,6 +208,7 @@ class Alphafold3(nn.Module):
         return_all_diffused_atom_pos: bool = False,
         return_confidence_head_logits: bool = False,
         return_distogram_head_logits: bool = False,
+        return_bio_pdb_structures: bool = False,
         rollout_show_tqdm_pbar: bool = False,
         hard_validate: bool = False,
         verbose: bool = False,
@@ -220,6 +225,11 @@ class Alphafold3(nn.Module):
         `num_recycling_steps` is the number of passes through the trunk; `seed` fixes the samples.
         `chains`, `filepath`, `verbose`, `rollout_show_tqdm_pbar` and `hard_validate` are accepted and not needed.
         """
+        if return_bio_pdb_structures:
+            raise ValueError(
+                "return_bio_pdb_structures needs names of atoms, which tensors have not; "
+                "call forward_with_alphafold3_inputs"
+            )
         given = self.check(tensors)
         detach = self.detach_when_recycling if detach_when_recycling is None else detach_when_recycling
         if return_loss is None:
@@ -243,8 +253,17 @@ class Alphafold3(nn.Module):
         breakdown = self.loss(batch, labels, trunk, options, given, num_rollout_steps, resolution_range).mean()
         return (breakdown.total_loss, breakdown) if return_loss_breakdown else breakdown.total_loss
 
-    def forward_with_alphafold3_inputs(self, inputs: Alphafold3Input | Sequence[Alphafold3Input], **options: Any):
-        """The same from sequences and ligands; `options` are those of `forward`."""
+    def forward_with_alphafold3_inputs(
+        self,
+        inputs: Alphafold3Input | Sequence[Alphafold3Input],
+        *,
+        return_bio_pdb_structures: bool = False,
+        **options: Any,
+    ):
+        """The same from sequences and ligands; `options` are those of `forward`.
+
+        With `return_bio_pdb_structures` a list of Biopython structures stands in the place of the positions.
+        """
         atoms = self.config.atoms
         batched = alphafold3_inputs_to_batched_atom_input(
             inputs,
@@ -252,7 +271,16 @@ class Alphafold3(nn.Module):
             atoms_per_window=atoms.queries,
             num_molecule_mods=self.config.modifications,
         )
-        return self(**batched.model_forward_dict(), **options)
+        result = self(**batched.model_forward_dict(), **options)
+        if not return_bio_pdb_structures:
+            return result
+        positions, *logits = result if isinstance(result, tuple) else (result,)
+        if positions.ndim < 3:
+            raise ValueError("return_bio_pdb_structures goes with samples, and the inputs asked for a loss")
+        last = positions[-1] if positions.ndim == 4 else positions
+        several = [inputs] if isinstance(inputs, Alphafold3Input) else inputs
+        structures = [bio_pdb_structure(each, own) for each, own in zip(several, last, strict=True)]
+        return (structures, *logits) if logits else structures
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -426,6 +454,11 @@ def evaluating(module: nn.Module) -> Iterator[None]:
             yield
     finally:
         module.train(training)
+
+
+def bio_pdb_structure(given: Alphafold3Input, positions: Float[Tensor, "m 3"]) -> Any:
+    atoms = len(build(given.to_job(), INPUT_OPTIONS.build))
+    return to_bio_pdb(alphafold3_input_to_biomolecule(given, positions[:atoms].cpu()).structure)
 
 
 def as_tensor(values: Iterable[float] | None, default: Tensor) -> Tensor:

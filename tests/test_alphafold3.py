@@ -236,3 +236,22 @@ def test_shrink_and_perturb():
         torch.testing.assert_close(new, old / 2)
     with pytest.raises(ValueError, match="shrink_factor"):
         model.shrink_and_perturb_(2.0)
+
+
+def test_biopython_structures_of_every_kind_of_chain():
+    model = randomise(Alphafold3(**{**small_arguments(), "dim_atom_inputs": 3, "num_molecule_mods": 0}), scale=0.3)
+    inputs = [
+        Alphafold3Input(proteins=["AG"], ss_rna=["AC"], ligands=["CCO"], metal_ions=["Mg"]),
+        Alphafold3Input(ss_dna=["ACG"]),
+    ]
+    options = dict(num_sample_steps=2, seed=1)
+    positions = model.forward_with_alphafold3_inputs(inputs, **options)
+    structures = model.forward_with_alphafold3_inputs(inputs, **options, return_bio_pdb_structures=True)
+    for structure, own in zip(structures, positions, strict=True):
+        found = torch.tensor([atom.coord.tolist() for atom in structure.get_atoms()])
+        torch.testing.assert_close(found, own[: len(found)])
+        assert (own[len(found) :] == 0).all()
+    assert [chain.id for chain in structures[0].get_chains()] == ["A", "B", "C", "D"]
+    assert [residue.get_resname() for residue in structures[1].get_residues()] == ["DA", "DC", "DG"]
+    with pytest.raises(ValueError, match="forward_with_alphafold3_inputs"):
+        model(**unlabelled(collate([complex_tensors(4, 2, seed=2)])), return_bio_pdb_structures=True)

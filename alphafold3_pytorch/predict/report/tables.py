@@ -8,6 +8,7 @@ from urllib.parse import quote
 import numpy as np
 from jaxtyping import Float
 
+from alphafold3_pytorch.chem.ccd import standard_component
 from alphafold3_pytorch.chem.residues import LIGAND
 from alphafold3_pytorch.predict.chemistry import KINDS, Chemistry, Problem
 from alphafold3_pytorch.predict.report.facts import JobFacts, Result
@@ -89,8 +90,9 @@ def _description(chain: Chain, facts: JobFacts) -> str:
     if given or chain.kind != LIGAND:
         return given
     code = chain.residues[0]
-    name = facts.tokens.structure.components[code].name
-    return f"{code}, {name.capitalize()}" if len(chain.residues) == 1 and name else "-".join(chain.residues)
+    listed = standard_component(code)  # the dictionary writes in capitals, SMILES may not be touched
+    name = listed.name.capitalize() if listed else facts.tokens.structure.components[code].name
+    return f"{code}, {name}" if len(chain.residues) == 1 and name else "-".join(chain.residues)
 
 
 def pairs(result: Result) -> Content:
