@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from alphafold3_pytorch import ops
-from alphafold3_pytorch.features.batch import DenseTemplates, FeatureBatch, Msa
+from alphafold3_pytorch.features.batch import DenseTemplates, FeatureBatch, Msa, Templates
 from alphafold3_pytorch.models.config import AtomConfig, AtomTransformerConfig, MsaConfig, NetworkConfig
 from alphafold3_pytorch.nn.atoms import AtomEmbedder, AtomEmbedding, AtomEncoder
 from alphafold3_pytorch.nn.constraints import ConstraintEmbedder, SubstructureEmbedder
@@ -226,9 +226,21 @@ class Trunk(nn.Module):
             for i in range(templates.mask.shape[1]):
                 yield templates.features[:, i].to(dtype), templates.mask[:, i].to(dtype)
         elif templates is not None:
-            for i in range(templates.restype.shape[1]):
+            for i, times in distinct_templates(templates):
                 restype = self.residues.one_hot(templates.restype[:, i], dtype)
                 parts = templates.pseudo_beta, templates.pseudo_beta_mask, templates.backbone, templates.backbone_mask
                 beta, beta_mask, backbone, mask = (part[:, i] for part in parts)
-                weight = torch.ones(len(restype), dtype=dtype, device=restype.device)
+                weight = torch.full((len(restype),), times, dtype=dtype, device=restype.device)
                 yield template_pair_features(restype, beta, beta_mask, backbone, mask, batch.asym_id).to(dtype), weight
+
+
+def distinct_templates(templates: Templates) -> list[tuple[int, int]]:
+    """Places of templates and how often each is there: empty slots are alike, and are computed once."""
+    if templates.restype.is_meta:  # without data nobody can tell
+        return [(place, 1) for place in range(templates.restype.shape[1])]
+    empty = ~(templates.pseudo_beta_mask | templates.backbone_mask).any(dim=2).any(dim=0)
+    first: dict[bytes | int, list[int]] = {}
+    for i, absent in enumerate(empty.tolist()):
+        key = templates.restype[:, i].cpu().numpy().tobytes() if absent else i
+        first.setdefault(key, [i, 0])[1] += 1
+    return [(place, times) for place, times in first.values()]

@@ -1,13 +1,16 @@
 """Laws of the whole network: padding, sharing of work, memory policies, gradients."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 
 from alphafold3_pytorch import Alphafold3
+from alphafold3_pytorch.features.batch import Templates, map_tensors
 from alphafold3_pytorch.features.tensors import feature_batch
 from alphafold3_pytorch.models.sampler import RandomDraws, noise_schedule
+from alphafold3_pytorch.models.trunk import distinct_templates
 from alphafold3_pytorch.ops.rows import row_budget
 from tests.synthetic import collate, complex_tensors, randomise, small_arguments, without
 
@@ -158,3 +161,32 @@ def test_noise_schedule():
     expected = 16 * (160 ** (1 / 7) + tau * (4e-4 ** (1 / 7) - 160 ** (1 / 7))) ** 7
     torch.testing.assert_close(levels, expected)
     assert levels[0].item() == pytest.approx(2560) and levels[-1].item() == pytest.approx(0.0064)
+
+
+@pytest.mark.parametrize("there", [[], [1], [0, 3], [0, 1, 2, 3]])
+def test_empty_templates_are_computed_once(there):
+    model = randomise(Alphafold3(**small_arguments(num_molecule_types=32)), scale=0.3).eval()
+    tensors = complex_tensors(6, 2, seed=4)
+    n, slots = tensors["molecule_ids"].shape[1], 4
+    known = torch.zeros(1, slots, n, dtype=torch.bool)
+    known[:, there] = True
+    restype = torch.where(known, torch.randint(20, known.shape), torch.tensor([31, 31, 0, 31])[:, None])
+    batch = batch_of(model, tensors)
+    shapes = (1, slots, n, 3), (1, slots, n, 3, 3)
+    beta, backbone = (torch.randn(shape) for shape in shapes)
+    batch = replace(batch, templates=Templates(restype, beta, known, backbone, known))
+    assert isinstance(batch.templates, Templates)
+    computed = distinct_templates(batch.templates)
+    assert len(computed) == len(there) + len({int(restype[0, i, 0]) for i in range(slots) if i not in there})
+    assert sum(times for _, times in computed) == slots
+
+    pair = torch.randn(1, n, n, model.config.dim_pair)
+    trunk = model.network.trunk
+    each = []
+    for i in range(slots):
+        one = replace(batch, templates=map_tensors(batch.templates, lambda x, i=i: x[:, [i]]))
+        each += list(trunk.template_features(one, pair.dtype))
+    with torch.no_grad():
+        expected = trunk.templates(pair, each)
+        found = trunk.templates(pair, trunk.template_features(batch, pair.dtype))
+    torch.testing.assert_close(found, expected, **CLOSE)
