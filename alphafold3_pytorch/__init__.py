@@ -82,10 +82,19 @@ if TYPE_CHECKING:
     from alphafold3_pytorch.structure.geometry import RigidFrom3Points as RigidFrom3Points
     from alphafold3_pytorch.structure.geometry import RigidFromReference3Points as RigidFromReference3Points
     from alphafold3_pytorch.structure.geometry import WeightedRigidAlign as WeightedRigidAlign
+    from alphafold3_pytorch.train.datasets import AtomDataset as AtomDataset
+    from alphafold3_pytorch.train.datasets import DataLoader as DataLoader
+    from alphafold3_pytorch.train.datasets import PDBDataset as PDBDataset
+    from alphafold3_pytorch.train.datasets import PDBDistillationDataset as PDBDistillationDataset
+    from alphafold3_pytorch.train.datasets import atom_input_to_file as atom_input_to_file
+    from alphafold3_pytorch.train.datasets import file_to_atom_input as file_to_atom_input
+    from alphafold3_pytorch.train.datasets import pdb_dataset_to_atom_inputs as pdb_dataset_to_atom_inputs
     from alphafold3_pytorch.train.elucidated import ElucidatedAtomDiffusion as ElucidatedAtomDiffusion
     from alphafold3_pytorch.train.lddt import SmoothLDDTLoss as SmoothLDDTLoss
     from alphafold3_pytorch.train.losses import LossBreakdown as LossBreakdown
     from alphafold3_pytorch.train.losses import LossConfig as LossConfig
+    from alphafold3_pytorch.train.permutation import MultiChainPermutationAlignment as MultiChainPermutationAlignment
+    from alphafold3_pytorch.train.trainer import Trainer as Trainer
 
 
 def _public_names() -> dict[str, str]:

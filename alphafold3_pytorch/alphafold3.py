@@ -37,6 +37,7 @@ from alphafold3_pytorch.train.losses import (
     total_loss,
 )
 from alphafold3_pytorch.train.masked import at_atoms
+from alphafold3_pytorch.train.permutation import match_labels
 from alphafold3_pytorch.weights import families
 from alphafold3_pytorch.weights.atomic import replacing
 
@@ -200,6 +201,7 @@ class Alphafold3(nn.Module):
         num_rollout_steps: int | None = None,
         diffusion_add_bond_loss: bool = False,
         diffusion_add_smooth_lddt_loss: bool = False,
+        permute_labels: bool = False,
         detach_when_recycling: bool | None = None,
         min_conf_resolution: float = 0.1,
         max_conf_resolution: float = 4.0,
@@ -222,7 +224,8 @@ class Alphafold3(nn.Module):
         `tensors` are those of `features.tensors.SHAPES`; required are atom_inputs, atompair_inputs,
         additional_molecule_feats, is_molecule_types, molecule_atom_lens and molecule_ids. Any of atom_pos,
         resolved_labels and distance_labels asks for the loss, unless `return_loss` says otherwise.
-        `num_recycling_steps` is the number of passes through the trunk; `seed` fixes the samples.
+        `num_recycling_steps` is the number of passes through the trunk; `seed` fixes the samples. `permute_labels`
+        gives copies of a chain the order that the prediction has (SI 4.2); the complexes must then be whole.
         `chains`, `filepath`, `verbose`, `rollout_show_tqdm_pbar` and `hard_validate` are accepted and not needed.
         """
         if return_bio_pdb_structures:
@@ -250,7 +253,8 @@ class Alphafold3(nn.Module):
         )
         labels = tensor_door.labels(given, batch)
         resolution_range = min_conf_resolution, max_conf_resolution
-        breakdown = self.loss(batch, labels, trunk, options, given, num_rollout_steps, resolution_range).mean()
+        choices = num_rollout_steps, resolution_range, permute_labels
+        breakdown = self.loss(batch, labels, trunk, options, given, *choices).mean()
         return (breakdown.total_loss, breakdown) if return_loss_breakdown else breakdown.total_loss
 
     def forward_with_alphafold3_inputs(
@@ -344,8 +348,13 @@ class Alphafold3(nn.Module):
         given: Mapping[str, Tensor],
         rollout_steps: int | None = None,
         resolution_range: tuple[float, float] = (0.1, 4.0),
+        permute_labels: bool = False,
     ) -> LossBreakdown:
-        """One value per example (SI 4.1)."""
+        """One value per example (SI 4.1). Labels are matched to the sample from which the confidence head learns."""
+        predicted, trains_confidence = None, self.pdb_training_set and config.confidence
+        if labels is not None and (trains_confidence or permute_labels):
+            predicted = self.sample(batch, trunk, rollout_steps or self.num_rollout_steps)[-1]
+            labels = match_labels(predicted, batch, labels, config) if permute_labels else labels
         distogram = self.distogram_loss(batch, labels, trunk, given.get("distance_labels"))
         none = torch.zeros_like(distogram)[:, None]
         if labels is None:
@@ -353,8 +362,8 @@ class Alphafold3(nn.Module):
         bonds = tensor_door.ligand_bonds(batch) if config.bond else None
         diffusion = self.diffusion(self.network.diffusion.prepare(batch, *trunk), batch, labels, bonds, config)
         confidence = None
-        if self.pdb_training_set and config.confidence:
-            confidence = self.confidence_loss(batch, labels, trunk, rollout_steps, resolution_range)
+        if predicted is not None and trains_confidence:
+            confidence = self.confidence_loss(batch, labels, trunk, predicted, resolution_range)
         return total_loss(distogram, diffusion, confidence, config)
 
     def distogram_loss(
@@ -375,12 +384,11 @@ class Alphafold3(nn.Module):
         batch: FeatureBatch,
         labels: Labels,
         trunk: Trunk,
-        rollout_steps: int | None,
+        predicted: Float[Tensor, "b m 3"],
         resolution_range: tuple[float, float],
     ) -> ConfidenceLosses:
         """SI 4.3: the confidence head learns from one rolled-out sample of each structure; nothing else does."""
         trunk = (trunk[0].detach(), trunk[1].detach(), trunk[2].detach())
-        predicted = self.sample(batch, trunk, rollout_steps or self.num_rollout_steps)[-1]
         logits = ConfidenceLogits(
             *(each[:, 0] for each in self.network.predict_confidence(batch, *trunk, predicted[:, None]))
         )

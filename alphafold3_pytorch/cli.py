@@ -52,6 +52,17 @@ Recycles = Annotated[
 Steps = Annotated[
     int | None, typer.Option(min=1, help="Steps of the diffusion; if not given, as the weights were published (200).")
 ]
+TemplateFolder = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER", help="mmCIF files by entry id (1abc.cif.gz), for jobs with hits of a template search."
+    ),
+]
+MaxTemplateDate = Annotated[
+    str,
+    typer.Option(metavar="DATE", help="Hits released later are no templates, where the chain has no date of its own."),
+]
+LATEST_TEMPLATES = "2021-09-30"  # as in SI 2.4
 Device = Annotated[str, typer.Option(help="auto (a GPU if there is one), cpu, cuda, cuda:1.")]
 Precision = Annotated[str, typer.Option(help="auto (bfloat16 on a GPU), float32 or bfloat16.")]
 
@@ -67,6 +78,8 @@ def predict_jobs(
     samples: Samples = 5,
     recycles: Recycles = None,
     steps: Steps = None,
+    template_folder: TemplateFolder = None,
+    max_template_date: MaxTemplateDate = LATEST_TEMPLATES,
     device: Device = "auto",
     precision: Precision = "auto",
     pdb: Annotated[bool, typer.Option("--pdb", help="Write PDB files too.")] = False,
@@ -88,7 +101,11 @@ def predict_jobs(
         report,
         overwrite,
     )
-    failed = command.predict(files, weights, seeds, device, precision, request)
+    try:
+        failed = command.predict(files, weights, seeds, device, precision, request, template_folder, max_template_date)
+    except KeyboardInterrupt:
+        print("af3: interrupted; the same command goes on where this one stopped", file=sys.stderr)
+        raise typer.Exit(130) from None
     raise typer.Exit(1 if failed else 0)
 
 
@@ -99,19 +116,24 @@ def plan_jobs(
     samples: Samples = 5,
     recycles: Recycles = None,
     steps: Steps = None,
+    template_folder: TemplateFolder = None,
+    max_template_date: MaxTemplateDate = LATEST_TEMPLATES,
     device: Device = "auto",
     precision: Precision = "auto",
 ) -> None:
     """What predicting jobs would take: size, memory, time, and how they would be made to fit."""
     from alphafold3_pytorch.predict import command
 
-    fits = command.plan(files, weights, command.Settings(samples, recycles, steps), device, precision)
+    settings = command.Settings(samples, recycles, steps)
+    fits = command.plan(files, weights, settings, device, precision, template_folder, max_template_date)
     raise typer.Exit(0 if fits else 1)
 
 
 @app.command("validate")
 def validate_jobs(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Job files of any dialect.")],
+    template_folder: TemplateFolder = None,
+    max_template_date: MaxTemplateDate = LATEST_TEMPLATES,
 ) -> None:
     """What job files hold, and every mistake in them."""
     from alphafold3_pytorch.features.msa import complex_msa
@@ -119,12 +141,15 @@ def validate_jobs(
     from alphafold3_pytorch.features.tokens import tokenize
     from alphafold3_pytorch.inputs.check import check, print_table
     from alphafold3_pytorch.inputs.job import Job
+    from alphafold3_pytorch.search.templates import TemplateLimits, complete
     from alphafold3_pytorch.structure.table import Structure
+
+    limits = TemplateLimits(released_by=max_template_date)
 
     def count(structure: Structure, job: Job) -> int:
         tokens = tokenize(structure)
         complex_msa(tokens, job)
-        template_atoms(tokens, job)
+        template_atoms(tokens, complete(job, template_folder, limits))
         return len(tokens)
 
     checked = [check(file, count) for file in files]
@@ -146,13 +171,18 @@ def convert_jobs(
         Path | None, typer.Option("-o", "--out", metavar="OUT", help="The file to write, or a folder that exists.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
+    template_folder: TemplateFolder = None,
+    max_template_date: MaxTemplateDate = LATEST_TEMPLATES,
 ) -> None:
     """Write the jobs of a file in another dialect. What it cannot say is listed."""
     from alphafold3_pytorch.inputs.read import read
     from alphafold3_pytorch.inputs.write import write
+    from alphafold3_pytorch.search.templates import TemplateLimits, complete
     from alphafold3_pytorch.weights.atomic import replacing
 
-    draft = write(read(file), to)
+    limits = TemplateLimits(released_by=max_template_date)
+    jobs = [complete(job, template_folder, limits) if template_folder else job for job in read(file)]
+    draft = write(jobs, to)
     places = draft.places(out)
     there = [place for place in places if place.exists()]
     if there and not force:
@@ -164,6 +194,33 @@ def convert_jobs(
         with replacing(place) as temporary:
             temporary.write_text(text, encoding="utf-8")
         typer.echo(f"wrote {place}")
+
+
+@app.command("train")
+def train_network(
+    changes: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="NAME=VALUE...",
+            help="experiment=nano (initial, finetune1, finetune2, finetune3, own), out=FOLDER, data.folder=FOLDER, and "
+            "any other setting; NAME=A,B makes two runs.",
+        ),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest checkpoint in `out`.")] = False,
+    show: Annotated[bool, typer.Option("--show", help="Print all settings and leave.")] = False,
+) -> None:
+    """Train a network, or fine-tune published weights."""
+    try:
+        from alphafold3_pytorch.train import command
+    except ModuleNotFoundError as error:
+        raise ValueError(f"training needs {error.name}; pip install 'alphafold3-pytorch[train]'") from error
+    from alphafold3_pytorch.alphafold3 import Alphafold3
+
+    try:
+        command.train(changes or [], Alphafold3, resume, show)
+    except KeyboardInterrupt:
+        print("af3: interrupted; --resume goes on from the last checkpoint", file=sys.stderr)
+        raise typer.Exit(130) from None
 
 
 weights = typer.Typer(help="Weight files: what there is, what a file holds, and conversion.", no_args_is_help=True)
@@ -215,6 +272,98 @@ def verify_weights(file: WeightPath) -> None:
     raise typer.Exit(0 if all(check.passed for check in checks) else 1)
 
 
+data = typer.Typer(help="Sets for training and evaluation, made of a mirror of the PDB.", no_args_is_help=True)
+app.add_typer(data, name="data")
+
+
+@data.command("filter")
+def filter_entries(
+    assembly_dir: Annotated[Path, typer.Argument(metavar="FOLDER", help="mmCIF files of first assemblies.")],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FOLDER", help="Where the set goes, and its report.")],
+    split: Annotated[str, typer.Option(help="train, val or test.")] = "train",
+    asym_dir: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Files of the asymmetric units, for what is missing.")
+    ] = None,
+    ccd_dir: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Has a components.cif to use instead of the built-in one.")
+    ] = None,
+    earliest: Annotated[str | None, typer.Option(metavar="DATE", help="First release, if not as the split.")] = None,
+    latest: Annotated[str | None, typer.Option(metavar="DATE", help="Last release, if not as the split.")] = None,
+    max_polymer_chains: Annotated[
+        int | None, typer.Option(min=1, help="If not given 300 for training, 1000 for evaluation.")
+    ] = None,
+    exclude_ligands: Annotated[
+        bool | None,
+        typer.Option("--exclude-ligands/--keep-ligands", help="Those of table 10; if not given, in evaluation."),
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; if not given, one for each core.")] = None,
+    seconds: Annotated[float, typer.Option(min=1, help="Time limit for one file.")] = 600,
+    gigabytes: Annotated[float, typer.Option(min=0.1, help="Memory limit for one file.")] = 16,
+    skip_existing: Annotated[
+        bool, typer.Option("--skip-existing", help="Leave outputs as they are, whatever made them.")
+    ] = False,
+    ray_address: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Of a Ray cluster to run on; local starts one here.")
+    ] = None,
+) -> None:
+    """Keep the entries that AlphaFold 3 was trained or tested on, cleaned as its supplement says."""
+    from alphafold3_pytorch.curation import filter_command
+    from alphafold3_pytorch.curation.filters import Settings
+    from alphafold3_pytorch.curation.run import Request
+
+    policy = filter_command.policy(split, earliest, latest, max_polymer_chains, exclude_ligands)
+    settings = Settings(policy, out, asym_dir, ccd_dir, split != "train", seconds, gigabytes)
+    try:
+        code = filter_command.filter_set(Request(assembly_dir, settings, workers, skip_existing, ray_address))
+    except KeyboardInterrupt:
+        print("af3: interrupted; the same command goes on where this one stopped", file=sys.stderr)
+        raise typer.Exit(130) from None
+    raise typer.Exit(code)
+
+
+@data.command("cluster")
+def cluster_entries(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="mmCIF files of the set, filtered.")],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FOLDER", help="Where the tables go.")],
+    split: Annotated[str, typer.Option(help="train, val or test.")] = "train",
+    reference: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FOLDER", help="Tables of the training set (val, test), then of validation (test)."),
+    ] = None,
+    max_identity: Annotated[float, typer.Option(min=0, max=1, help="Polymers above it are alike.")] = 0.4,
+    max_tanimoto: Annotated[float, typer.Option(min=0, max=1, help="Ligands above it are alike.")] = 0.85,
+    seed: Annotated[int, typer.Option(min=0, help="Of what is taken for validation.")] = 0,
+    format: Annotated[str, typer.Option(help="Of the tables: csv or parquet.")] = "csv",
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; if not given, one for each core.")] = None,
+) -> None:
+    """Cluster chains and interfaces, for sampling and for evaluation on what is new. Needs MMseqs2."""
+    from alphafold3_pytorch.curation import cluster_command
+
+    references = reference or []
+    wanted = cluster_command.request(split, folder, out, references, workers, format, max_identity, max_tanimoto, seed)
+    try:
+        code = cluster_command.cluster_set(wanted)
+    except KeyboardInterrupt:
+        print("af3: interrupted; the same command goes on where this one stopped", file=sys.stderr)
+        raise typer.Exit(130) from None
+    raise typer.Exit(code)
+
+
+@data.command("audit")
+def audit_sets(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Has train_mmcifs, data_caches and so on in it.")],
+    train_until: Annotated[str, typer.Option(metavar="DATE", help="Last release in training.")] = "2021-09-30",
+    val_until: Annotated[str, typer.Option(metavar="DATE", help="Last release in validation.")] = "2023-01-13",
+    test_until: Annotated[str, typer.Option(metavar="DATE", help="Last release in the test set.")] = "2024-04-30",
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; if not given, one for each core.")] = None,
+) -> None:
+    """Look for what ruins a training silently: clusters, alignments, chains, hands, dates, duplicates."""
+    from alphafold3_pytorch.curation import cluster_command
+
+    until = {"train": train_until, "val": val_until, "test": test_until}
+    raise typer.Exit(cluster_command.audit_folder(folder, workers, until))
+
+
 def one_line(error: Exception) -> str:
     """What went wrong, and with which file, in one line."""
     if isinstance(error, OSError) and error.strerror:
@@ -224,6 +373,8 @@ def one_line(error: Exception) -> str:
 
 def main() -> None:
     """Entry point. Errors that the user can mend (a value, a file) become one line on stderr and exit code 2."""
+    # Read when PyTorch is loaded. Threads that spin while they wait are ten times slower on a machine with other work.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         app()
     except (ValueError, OSError) as error:

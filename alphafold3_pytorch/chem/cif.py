@@ -1,22 +1,33 @@
-"""mmCIF tables, text or binary, read by Biotite. Whatever is wrong with a file is one ValueError that says where."""
+"""mmCIF tables, text or binary. Whatever is wrong with a file is one ValueError that says where.
+
+Text is taken apart word by word, by the grammar of CIF 1.1: how words are laid out on lines does not matter. Biotite
+reads BinaryCIF.
+"""
 
 import gzip
 import io
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from biotite.structure.io.pdbx import BinaryCIFFile, CIFFile
+from biotite.structure.io.pdbx import BinaryCIFFile
 from jaxtyping import Float
 
 GZIP = b"\x1f\x8b"
-_FIELD = re.compile(r"\n;.*?\n;[^\n]*", re.DOTALL)  # a text over several lines, and what follows on its last line
-_SPACE = r"(?:[ \t]*(?:#.*)?\n)"  # a line without words
-_NO_ROWS = re.compile(rf"\nloop_[ \t]*\n(?:_\S+[ \t]*\n)+(?={_SPACE}*(?:loop_|data_|\Z)|{_SPACE}+_)")
-_MISLEADING = re.compile(r"\n(?=[_#]|loop_|data_)")
+UNKNOWN = "?", "."
+_WORD = re.compile(
+    r"^;[^\n]*(?:\n(?!;)[^\n]*)*(?:\n;)?"  # a text field: from a line that starts with ; to the next such line
+    r"|'[^'\n]*(?:'(?=\S)[^'\n]*)*'(?=\s)"  # a quote ends where a space follows, so 'a dog's life' is one word
+    r'|"[^"\n]*(?:"(?=\S)[^"\n]*)*"(?=\s)'
+    r"|#[^\n]*"  # a comment
+    r"|\S+",
+    re.MULTILINE | re.ASCII,
+)
+_MARK = re.compile(r"_|data_|save_|(?:loop_|stop_|global_)$", re.IGNORECASE)  # words that are no values
 
 
 class Block:
@@ -73,20 +84,112 @@ class Block:
         return known[0] if known else default
 
 
+class _Table(dict[str, "_Column"]):
+    """Columns of CIF text by name."""
+
+    @property
+    def row_count(self) -> int:
+        return len(next(iter(self.values())).words)
+
+
+class _Column:
+    """Words as they stand in the text; they become an array when it is asked for, as Biotite's columns do."""
+
+    def __init__(self, words: list[str]):
+        self.words = words
+
+    def as_array(self, kind: type, unknown: Any) -> np.ndarray:
+        known = {word: unknown if word in UNKNOWN else kind(_unquoted(word)) for word in set(self.words)}
+        return np.array([known[word] for word in self.words], kind)
+
+
+def _unquoted(word: str) -> str:
+    if word[0] == ";" and "\n" in word:
+        return word[1:-2]
+    return word[1:-1] if word[0] in "'\"" else word
+
+
 def read(source: str | bytes) -> list[Block]:
     """The data blocks of mmCIF text or of a BinaryCIF file."""
     with _refusal("this mmCIF"):
-        if isinstance(source, bytes):
-            file: Any = BinaryCIFFile.read(io.BytesIO(source))
-        else:
-            file = CIFFile.deserialize(_NO_ROWS.sub("\n", _FIELD.sub(_plain, source)))
+        if isinstance(source, str):
+            return [Block(name, tables) for name, tables in _blocks(_words(source))]
+        file: Any = BinaryCIFFile.read(io.BytesIO(source))
         return [Block(name, file[name]) for name in file]
 
 
-def _plain(match: re.Match[str]) -> str:
-    """A text field as Biotite understands it: no line in it looks like a name, nothing stands behind its end."""
-    field, _, rest = match[0].rpartition("\n;")
-    return _MISLEADING.sub("\n ", field) + "\n;" + (f"\n{rest}" if rest.strip() else "")
+def _words(text: str) -> list[str]:
+    """The words of a text, quotes and the marks of text fields still around them. Most lines are split at spaces."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    words: list[str] = []
+    done = 0
+    for number, line in enumerate(lines):
+        if number < done or line[:1] != ";" and "'" not in line and '"' not in line and "#" not in line:
+            continue
+        words += " ".join(lines[done:number]).split()
+        done = number + 1
+        if line[:1] == ";":
+            done = next((end for end in range(done, len(lines)) if lines[end][:1] == ";"), len(lines)) + 1
+        words += _quoted_words("\n".join([*lines[number:done], ""]))
+    return words + " ".join(lines[done:]).split()
+
+
+def _quoted_words(lines: str) -> list[str]:
+    words = [word for word in _WORD.findall(lines) if word[0] != "#"]
+    for word in words:
+        if word[0] in "'\"" and (len(word) == 1 or word[-1] != word[0]):
+            raise ValueError(f"the quote {word[:30]} does not end on its line")
+        if word[0] == ";" and "\n" in word and not word.endswith("\n;"):
+            raise ValueError(f"the text field {word.splitlines()[0][:30]} does not end")
+    return words
+
+
+def _blocks(words: list[str]) -> list[tuple[str, dict[str, _Table]]]:
+    """Tables by category, block by block. A text that does not start with a block has none."""
+    blocks: list[tuple[str, dict[str, _Table]]] = []
+    if not words or words[0][:5].lower() != "data_":
+        return blocks
+    marks = [place for place, word in enumerate(words) if "_" in word and _MARK.match(word)]
+    names: list[str] | None = None  # in the head of a loop, its columns so far
+    for mark, end in pairwise([*marks, len(words)]):
+        word, values = words[mark], words[mark + 1 : end]
+        if names and _category(word) != _category(names[0]):
+            names = None  # the loop had no rows
+        if word[0] == "_" and names is not None:
+            names.append(word)
+            if values:
+                _add_columns(blocks[-1], names, values)
+                names = None
+        elif word[0] == "_":
+            if len(values) != 1:
+                raise ValueError(f"data_{blocks[-1][0]}: {word} has {len(values)} values; it needs one")
+            _add_columns(blocks[-1], [word], values)
+        elif values or word[:5].lower() not in ("data_", "loop_", "stop_"):
+            raise ValueError(f"{' '.join([word, *values[:1]])[:40]} is not understood")
+        elif word[:5].lower() == "data_":
+            blocks.append((word[5:], {}))
+            names = None
+        else:
+            names = [] if word.lower() == "loop_" else None
+    return blocks
+
+
+def _category(name: str) -> str:
+    return name[1:].rpartition(".")[0]
+
+
+def _add_columns(block: tuple[str, dict[str, _Table]], names: list[str], values: list[str]) -> None:
+    """The columns of a loop, or a single value."""
+    category, width = _category(names[0]), len(names)
+    table = block[1].setdefault(category, _Table())
+    where = f"data_{block[0]}: the table _{category}"
+    if len(values) % width or table and table.row_count != len(values) // width:
+        raise ValueError(f"{where} has {len(values)} values where {names[-1]} ends a row; the table is not full")
+    for place, name in enumerate(names):
+        item = name[1:].rpartition(".")[2]
+        if item in table:
+            raise ValueError(f"{where} has the column {item} twice")
+        table[item] = _Column(values[place::width])
 
 
 def read_file(path: Path | str) -> list[Block]:

@@ -1,15 +1,18 @@
 """Reference conformers: RDKit's distance geometry with limits, and what stands in where it fails.
 
 In this order:
-1. ETKDGv3 from the component's molecule, for as long as the time limit allows;
-2. the same from random starting coordinates, for molecules of ordinary size;
+1. ETKDGv3 from the component's molecule;
+2. the same from random starting coordinates, for molecules of ordinary size and in the time that is left;
 3. the ideal coordinates of the dictionary, or the experimental ones where it is allowed to look at these;
 4. a layout of the bond graph: distances are right along bonds only, but it always exists.
 """
 
 import logging
-from dataclasses import dataclass
+import math
+import time
+from dataclasses import dataclass, replace
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from jaxtyping import Float
@@ -22,13 +25,15 @@ from alphafold3_pytorch.chem.molecules import molecule
 logger = logging.getLogger(__name__)
 BOND_LENGTH = 1.4  # Å, of the layout
 LARGEST, LARGEST_RANDOM = 1000, 400  # atoms; beyond these, setting up distance geometry alone takes many seconds
+HOPELESS = 0.1  # of the time limit: a molecule on which that much was spent in vain is not tried again, with any seed
+_in_vain: WeakKeyDictionary[Component, float] = WeakKeyDictionary()  # seconds
 
 
 @dataclass(frozen=True)
 class Limits:
     """How hard to try."""
 
-    seconds: float = 30.0  # per attempt and molecule; 0 for no limit
+    seconds: float = 30.0  # per molecule; 0 for no limit
     iterations: int | None = None  # of ETKDG; None for RDKit's choice
     experimental_before: str = "2021-09-30"  # coordinates of an experiment are used if the entry is not newer
     need_ideal: bool = False  # do not try components without ideal coordinates, as official AlphaFold 3 does not
@@ -42,16 +47,29 @@ def conformer(component: Component, seed: int, limits: Limits = Limits()) -> Flo
     if mol.GetNumAtoms() > LARGEST:
         logger.warning("%s has %d atoms, too many for a conformer", component.code, mol.GetNumAtoms())
         return None
-    positions = embed(mol, seed, limits, random_start=False)
-    if positions is None and mol.GetNumAtoms() <= LARGEST_RANDOM:
-        positions = embed(mol, seed, limits, random_start=True)
+    if limits.seconds and _in_vain.get(component, 0.0) > HOPELESS * limits.seconds:
+        return None
+    started = time.monotonic()
+    positions = _either_way(mol, seed, limits)
     if positions is None:
-        logger.warning("no conformer of %s was found", component.code)
+        spent = time.monotonic() - started
+        _in_vain[component] = max(spent, _in_vain.get(component, 0.0))
+        logger.warning("no conformer of %s was found in %.0f s", component.code, spent)
         return None
     order = [atom.GetIntProp("place") for atom in mol.GetAtoms()]
     placed = np.empty_like(positions)
     placed[order] = positions
     return placed
+
+
+def _either_way(mol: Any, seed: int, limits: Limits) -> Float[np.ndarray, "a 3"] | None:
+    """From the usual start, then in the time that is left from random coordinates."""
+    started = time.monotonic()
+    positions = embed(mol, seed, limits, random_start=False)
+    left = limits.seconds - (time.monotonic() - started)
+    if positions is not None or mol.GetNumAtoms() > LARGEST_RANDOM or limits.seconds and left <= 0:
+        return positions
+    return embed(mol, seed, replace(limits, seconds=max(left, 0.0)), random_start=True)
 
 
 def substitute(component: Component, limits: Limits = Limits()) -> Float[np.ndarray, "a 3"]:
@@ -69,7 +87,7 @@ def embed(mol: Any, seed: int, limits: Limits, random_start: bool) -> Float[np.n
     if limits.iterations is not None:
         options.maxIterations = limits.iterations
     if limits.seconds and hasattr(options, "timeout"):  # since RDKit 2024.09
-        options.timeout = max(1, round(limits.seconds))
+        options.timeout = math.ceil(limits.seconds)
     draft = Chem.Mol(mol)
     with rdBase.BlockLogs():
         found = rdDistGeom.EmbedMolecule(draft, options)

@@ -107,9 +107,26 @@ class FeatureBatch(Movable):
 
 
 @dataclass(frozen=True)
+class Truth(Movable):
+    """The whole complex that a batch is, or is a crop of, and what of it is interchangeable (SI 4.2).
+
+    A molecule is a chain with the chains that are bonded to it. Copies of a molecule are those that no input feature
+    tells apart. A swap is one way to rename some atoms: with option `o`, atom `a` takes the place of atom `b`.
+    """
+
+    positions: Float[Tensor, "b a 3"]  # Å, of all atoms of the complex
+    resolved: Bool[Tensor, "b a"]
+    molecule: Int[Tensor, "b m"]  # of each atom of the batch
+    kind: Int[Tensor, "b m"]  # molecules of one kind are copies
+    copies: Int[Tensor, "b m c"]  # the same atom in each copy of its molecule, a place in `positions`, -1 for none
+    swaps: Int[Tensor, "b e 4"]  # site, option, atom, atom whose place it takes; the first option of a site is none
+
+
+@dataclass(frozen=True)
 class Labels(Movable):
     """The ground truth of a batch."""
 
     positions: Float[Tensor, "b m 3"]  # Å
     resolved: Bool[Tensor, "b m"]  # the atom has a position
     resolution: Float[Tensor, "b"] | None = None  # Å; NaN where unknown
+    truth: Truth | None = None

@@ -83,7 +83,7 @@ def bond_matrix(tokens: Tokens, bonds: Bonds, options: FeatureOptions = PAPER) -
     matrix = np.zeros((len(tokens), len(tokens)), np.float32)
     matrix[tuple(pairs.T)] = 1
     if options.bonds == "symmetric":
-        matrix = np.maximum(matrix, matrix.T)
+        matrix[tuple(pairs.T[::-1])] = 1
         np.fill_diagonal(matrix, 0)
     else:
         matrix[0, 0] = 0

@@ -13,6 +13,7 @@ from alphafold3_pytorch.features.batch import FeatureBatch, Labels
 Group = TypeVar("Group")
 # Fields that point at atoms or tokens: padding points at nothing.
 INDICES = {"atom_to_token", "key_index", "centre_atom", "distogram_atom", "frame_atoms"}
+INDICES |= {"molecule", "kind", "copies", "swaps"}  # of Truth
 
 
 def collate(batches: Sequence[FeatureBatch]) -> FeatureBatch:

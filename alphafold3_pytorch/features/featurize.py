@@ -12,7 +12,7 @@ from alphafold3_pytorch.features.batch import FeatureBatch, Msa, Templates
 from alphafold3_pytorch.features.bonds import Bonds, bond_matrix, find_bonds
 from alphafold3_pytorch.features.frames import frame_atoms
 from alphafold3_pytorch.features.layout import SLOTS, Layout, lay_out
-from alphafold3_pytorch.features.msa import ComplexMsa, complex_msa
+from alphafold3_pytorch.features.msa import MOST_DELETIONS, ComplexMsa, complex_msa
 from alphafold3_pytorch.features.options import PAPER, FeatureOptions, bucket_size
 from alphafold3_pytorch.features.reference import atom_features, reference_positions
 from alphafold3_pytorch.features.templates import TemplateAtoms, template_atoms
@@ -129,10 +129,11 @@ def official_key_space(known: Complex, atoms: int) -> Tensor:
 
 
 def msa_tensors(msa: ComplexMsa) -> Msa:
-    """Deletions as in SI Table 5; the counts are limited as the reference implementation stores them."""
-    deletions = torch.from_numpy(msa.deletions.clip(0, 127).astype(np.float32))
-    features = torch.stack([deletions.clamp(0, 1), torch.arctan(deletions / 3) * (2 / torch.pi)], dim=-1)
-    return Msa(batched(msa.rows), features[None], torch.ones(1, *msa.rows.shape, dtype=torch.bool))
+    """Deletions as in SI Table 5."""
+    counts = torch.arange(MOST_DELETIONS + 1, dtype=torch.float32)
+    of_count = torch.stack([counts.clamp(0, 1), torch.arctan(counts / 3) * (2 / torch.pi)], dim=-1)
+    features = F.embedding(torch.from_numpy(msa.deletions).int(), of_count)
+    return Msa(batched(msa.rows).long(), features[None], torch.ones(1, *msa.rows.shape, dtype=torch.bool))
 
 
 def template_tensors(templates: TemplateAtoms) -> Templates:

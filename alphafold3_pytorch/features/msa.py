@@ -1,10 +1,10 @@
 """Alignments of chains to one MSA of the complex: rows paired by species, then the others side by side (SI 2.3)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Int8
 
 from alphafold3_pytorch.chem import residues
 from alphafold3_pytorch.chem.residues import CLASSES, GAP, LIGAND, PROTEIN, RNA
@@ -16,14 +16,15 @@ from alphafold3_pytorch.structure.table import Chain
 
 SHORTEST = 5  # residues of a chain whose alignment is read
 ALIKE = {"B": "D", "Z": "E", "U": "C"}  # ambiguous and rare amino acids count as these
+MOST_DELETIONS = 127  # counts are limited as the reference implementation stores them
 
 
 @dataclass(frozen=True, eq=False)
 class ComplexMsa:
     """Columns are tokens; classes of chem.residues."""
 
-    rows: Int[np.ndarray, "s n"]
-    deletions: Int[np.ndarray, "s n"]
+    rows: Int8[np.ndarray, "s n"]
+    deletions: Int8[np.ndarray, "s n"]  # at most MOST_DELETIONS
     profile: Float[np.ndarray, "n r"]
     deletion_mean: Float[np.ndarray, "n"]
 
@@ -47,7 +48,7 @@ def complex_msa(tokens: Tokens, job: Job, options: FeatureOptions = PAPER) -> Co
     present = [structure.chains[number] for number in dict.fromkeys(tokens.chain.tolist())]
     sequences = {chain.id: sequence_of(tokens, chain, options) for chain in present}
     pairing = len({sequences[chain.id] for chain in present if chain.kind == PROTEIN}) > 1
-    chains = [_read(chain, entities[chain.id], sequences[chain.id], pairing) for chain in present]
+    chains = _read_all(present, entities, sequences, pairing)
     if pairing:
         _pair(chains, options)
         if options.resolve_msa_overlaps:
@@ -72,6 +73,19 @@ def sequence_of(tokens: Tokens, chain: Chain, options: FeatureOptions = PAPER) -
     return "".join(letters)
 
 
+def _read_all(
+    present: Sequence[Chain], entities: dict[str, Entity], sequences: dict[str, str], pairing: bool
+) -> list[ChainMsa]:
+    """The alignment of each chain; that of copies of a chain is read once."""
+    known: dict[tuple[int, str], ChainMsa] = {}
+    chains = []
+    for chain in present:
+        key = id(entities[chain.id]), sequences[chain.id]
+        known[key] = known.get(key) or _read(chain, entities[chain.id], sequences[chain.id], pairing)
+        chains.append(replace(known[key]))
+    return chains
+
+
 def _read(chain: Chain, entity: Entity, sequence: str, pairing: bool) -> ChainMsa:
     unpaired = paired = ""
     if isinstance(entity, Polymer) and len(sequence) >= SHORTEST:
@@ -80,11 +94,26 @@ def _read(chain: Chain, entity: Entity, sequence: str, pairing: bool) -> ChainMs
     given = entity.sequence if isinstance(entity, Polymer) else sequence
     rows, deletions, _ = _parsed(chain, "unpaired", unpaired, sequence, given)
     paired_rows, paired_deletions, alignment = _parsed(chain, "paired", paired, sequence, given)
-    classes = np.arange(CLASSES)
-    profile = np.stack([(rows == index).mean(axis=0) for index in classes], axis=1)
     return ChainMsa(
-        rows, deletions, paired_rows, paired_deletions, alignment.species(), profile, deletions.mean(axis=0)
+        unpaired=rows,
+        unpaired_deletions=_limited(deletions),
+        paired=paired_rows,
+        paired_deletions=_limited(paired_deletions),
+        species=alignment.species(),
+        profile=profile_of(rows),
+        deletion_mean=deletions.mean(axis=0),
     )
+
+
+def _limited(deletions: Int[np.ndarray, "s c"]) -> Int8[np.ndarray, "s c"]:
+    return np.minimum(deletions, MOST_DELETIONS).astype(np.int8)
+
+
+def profile_of(rows: Int8[np.ndarray, "s c"]) -> Float[np.ndarray, "c r"]:
+    """The share of each class in each column."""
+    width = rows.shape[1]
+    counts = np.bincount((rows + CLASSES * np.arange(width)).ravel(), minlength=width * CLASSES)
+    return counts.reshape(width, CLASSES) / len(rows)
 
 
 def _parsed(chain: Chain, which: str, text: str, sequence: str, given: str) -> tuple[np.ndarray, np.ndarray, Alignment]:
@@ -105,9 +134,9 @@ def _parsed(chain: Chain, which: str, text: str, sequence: str, given: str) -> t
     return rows, alignment.deletions, alignment
 
 
-def encoding(kind: str) -> Int[np.ndarray, "256"]:
+def encoding(kind: str) -> Int8[np.ndarray, "256"]:
     """Classes of letters in an alignment of a chain of this kind."""
-    table = np.full(256, residues.UNKNOWN_OF[kind])
+    table = np.full(256, residues.UNKNOWN_OF[kind], np.int8)
     table[ord("-")] = GAP
     if kind == LIGAND:
         return table
@@ -124,8 +153,8 @@ def _pair(chains: Sequence[ChainMsa], options: FeatureOptions) -> None:
     places = paired_places([chain.species for chain in chains], options.paired_rows, options.rows_per_species)
     for number, chain in enumerate(chains):
         rows, width = places[:, number], chain.paired.shape[1]
-        chain.paired = np.concatenate([chain.paired, np.full((1, width), GAP)])[rows]
-        chain.paired_deletions = np.concatenate([chain.paired_deletions, np.zeros((1, width), int)])[rows]
+        chain.paired = np.concatenate([chain.paired, np.full((1, width), GAP, np.int8)])[rows]
+        chain.paired_deletions = np.concatenate([chain.paired_deletions, np.zeros((1, width), np.int8)])[rows]
 
 
 def paired_places(species: Sequence[Sequence[str]], limit: int, per_species: int) -> Int[np.ndarray, "s c"]:
@@ -172,8 +201,8 @@ def _block(name: bytes, rows_of: Sequence[dict[bytes, np.ndarray]], count: int) 
 
 def _drop_paired(chain: ChainMsa) -> None:
     """Unpaired rows that are among the paired ones are left out."""
-    paired = {row.tobytes() for row in chain.paired.astype(np.int8)}
-    keep = np.array([row.tobytes() not in paired for row in chain.unpaired.astype(np.int8)], bool)
+    paired = {row.tobytes() for row in chain.paired}
+    keep = np.array([row.tobytes() not in paired for row in chain.unpaired], bool)
     chain.unpaired, chain.unpaired_deletions = chain.unpaired[keep], chain.unpaired_deletions[keep]
 
 
@@ -188,12 +217,17 @@ def _merge(chains: Sequence[ChainMsa], columns: Int[np.ndarray, "n"], options: F
     """Paired rows, then unpaired rows padded with gaps; columns of residues become columns of tokens."""
     paired = min(len(chains[0].paired), options.paired_rows)
     unpaired = min(max(len(chain.unpaired) for chain in chains), options.msa_rows - paired)
+    starts = np.cumsum([0, *(chain.unpaired.shape[1] for chain in chains)])
+    tokens = np.searchsorted(columns, starts)
 
     def stacked(above: str, below: str, pad: int) -> np.ndarray:
-        top = [getattr(chain, above)[:paired] for chain in chains]
-        parts = [getattr(chain, below)[:unpaired] for chain in chains]
-        bottom = [np.pad(part, ((0, unpaired - len(part)), (0, 0)), constant_values=pad) for part in parts]
-        return np.concatenate([np.concatenate(top, axis=1), np.concatenate(bottom, axis=1)])[:, columns]
+        table = np.full((paired + unpaired, len(columns)), pad, np.int8)
+        for number, chain in enumerate(chains):
+            mine = slice(tokens[number], tokens[number + 1])
+            top, bottom = getattr(chain, above)[:paired], getattr(chain, below)[:unpaired]
+            table[:paired, mine] = np.take(top, columns[mine] - starts[number], axis=1)
+            table[paired : paired + len(bottom), mine] = np.take(bottom, columns[mine] - starts[number], axis=1)
+        return table
 
     return ComplexMsa(
         rows=stacked("paired", "unpaired", GAP),

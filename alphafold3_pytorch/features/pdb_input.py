@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from jaxtyping import Int
 
 from alphafold3_pytorch.chem.residues import CLASSES
 from alphafold3_pytorch.features.atom_input import (
@@ -21,6 +22,7 @@ from alphafold3_pytorch.features.atom_input import (
     token_tensors,
     tokens_to_tensors,
 )
+from alphafold3_pytorch.features.crop import choose_tokens, crop_config, take_msa, take_templates, take_tokens
 from alphafold3_pytorch.features.dense_templates import dense_templates
 from alphafold3_pytorch.features.featurize import msa_tensors
 from alphafold3_pytorch.features.labels import known_positions
@@ -62,7 +64,7 @@ def pdb_input_to_atom_input(
     num_molecule_mods: int = 0,
     options: FeatureOptions = OPTIONS,
 ) -> AtomInput:
-    """The tensors of the whole entry."""
+    """The tensors of the whole entry, or of a crop of it."""
     known = pdb_complex(inputs, options)
     sizes = dim_atom_inputs, atoms_per_window, num_molecule_mods
     tensors = tokens_to_tensors(known.tokens, known.further, inputs.seed, *sizes, options)
@@ -94,15 +96,35 @@ def pdb_complex(inputs: PDBInput, options: FeatureOptions = OPTIONS) -> PdbCompl
         templates=inputs.num_templates_per_chain,
         msa_rows=options.msa_rows if inputs.max_msas_per_chain is None else inputs.max_msas_per_chain,
     )
-    job = to_job(entry)
+    job = accompanied_job(inputs, entry, options)
     tokens = tokenize(build(job, options.build), options)
     if inputs.max_length is not None and len(tokens) > inputs.max_length:
         raise ValueError(f"{inputs.path} has {len(tokens)} tokens; max_length is {inputs.max_length}")
-    job = replace(job, entities=tuple(_accompanied(entity, entry, tokens, inputs) for entity in job.entities))
-    features = _alignment(tokens, job, inputs, options) | _templates(tokens, job, inputs, options)
+    chosen = _crop(tokens, entry, inputs, options)
+    features = _alignment(tokens, job, inputs, options, chosen) | _templates(tokens, job, inputs, options, chosen)
+    tokens = take_tokens(tokens, chosen)
     labels = {} if inputs.inference else _labels(tokens, entry, inputs)
     reading = {name: getattr(inputs, name) for name in READING - {"resolution"}}
     return PdbComplex(entry, job, tokens, FurtherInputs(**features, **labels, **reading))
+
+
+def accompanied_job(inputs: PDBInput, entry: Entry, options: FeatureOptions = OPTIONS) -> Job:
+    """The job to predict an entry, with the alignments and templates that a PDBInput names."""
+    job = to_job(entry)
+    if inputs.msa_dir is None and inputs.templates_dir is None:
+        return job
+    tokens = tokenize(build(job, options.build), options)
+    return replace(job, entities=tuple(_accompanied(entity, entry, tokens, inputs) for entity in job.entities))
+
+
+def _crop(tokens: Tokens, entry: Entry, inputs: PDBInput, options: FeatureOptions) -> Int[np.ndarray, "k"]:
+    """Places of the tokens that are wanted: those of a random crop, or all."""
+    if inputs.cropping_config is None:
+        return np.arange(len(tokens))
+    centres = known_positions(tokens.structure, entry.structure)[lay_out(tokens, options).centre]
+    chains = [chain for chain in inputs.chains or () if chain]
+    stream = np.random.default_rng([inputs.seed, 1])  # another one than that which draws templates
+    return choose_tokens(tokens, centres, chains, crop_config(inputs.cropping_config), stream)
 
 
 def _labels(tokens: Tokens, entry: Entry, inputs: PDBInput) -> dict[str, Any]:
@@ -118,10 +140,12 @@ def _labels(tokens: Tokens, entry: Entry, inputs: PDBInput) -> dict[str, Any]:
     }
 
 
-def _alignment(tokens: Tokens, job: Job, inputs: PDBInput, options: FeatureOptions) -> Tensors:
+def _alignment(
+    tokens: Tokens, job: Job, inputs: PDBInput, options: FeatureOptions, chosen: Int[np.ndarray, "k"]
+) -> Tensors:
     if inputs.msa_dir is None:
         return {}
-    msa = complex_msa(tokens, job, options)
+    msa = take_msa(complex_msa(tokens, job, options), chosen)
     tensors = msa_tensors(msa)
     return {
         "msa": F.one_hot(tensors.rows[0], CLASSES).float(),
@@ -130,12 +154,14 @@ def _alignment(tokens: Tokens, job: Job, inputs: PDBInput, options: FeatureOptio
     }
 
 
-def _templates(tokens: Tokens, job: Job, inputs: PDBInput, options: FeatureOptions) -> Tensors:
+def _templates(
+    tokens: Tokens, job: Job, inputs: PDBInput, options: FeatureOptions, chosen: Int[np.ndarray, "k"]
+) -> Tensors:
     if inputs.templates_dir is None:
         return {}
-    atoms = template_atoms(tokens, job, options)
+    atoms = take_templates(template_atoms(tokens, job, options), chosen)
     return {
-        "templates": dense_templates(atoms, tokens.asym_id),
+        "templates": dense_templates(atoms, tokens.asym_id[chosen]),
         "template_mask": torch.from_numpy(atoms.mask.any(axis=(1, 2))),
     }
 

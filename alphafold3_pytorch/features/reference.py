@@ -4,6 +4,7 @@ The random stream is that of official AlphaFold 3, so that the same seed gives t
 seed for RDKit (unless its chemistry cannot be understood), two vectors for the rotation, one for the translation.
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -61,14 +62,14 @@ def reference_positions(
         component = structure.components[chain.residues[place]]
         understood = molecule(component, options.limits.need_ideal) is not None
         own_seed = int(stream.randint(1, 1 << 31)) if understood else None
-        directions, shift = stream.normal(size=(2, 3)), stream.normal(size=3)
+        draws = stream.standard_normal((3, 3))
         if wanted is not None and not wanted[space]:
             continue
         key = component.code, tuple(structure.names[atoms].tolist())
         if key not in rows:
             rows[key] = [component.index[name] for name in key[1]]
         shape = conformers.take(component, own_seed)
-        moved = shape @ rotation(directions).T + shift
+        moved = shape @ rotation(draws[:2]).T + draws[2]
         positions[atoms] = moved[rows[key]]
     return positions
 
@@ -76,10 +77,11 @@ def reference_positions(
 def rotation(directions: Float[np.ndarray, "2 3"]) -> Float[np.ndarray, "3 3"]:
     """The frame of two vectors."""
     first, second = directions
-    first = first / max(float(np.linalg.norm(first)), 1e-10)
-    second = second - first * np.dot(second, first)
-    second = second / max(float(np.linalg.norm(second)), 1e-10)
-    return np.stack([first, second, np.cross(first, second)])
+    first = first / max(math.sqrt(first @ first), 1e-10)
+    second = second - first * (second @ first)
+    second = second / max(math.sqrt(second @ second), 1e-10)
+    (a, b, c), (d, e, f) = first.tolist(), second.tolist()
+    return np.array([first, second, [b * f - c * e, c * d - a * f, a * e - b * d]])
 
 
 def name_characters(names: np.ndarray) -> Int[np.ndarray, "m 4"]:

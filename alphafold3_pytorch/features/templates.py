@@ -63,7 +63,7 @@ def template_atoms(tokens: Tokens, job: Job, options: FeatureOptions = PAPER) ->
         chain, mine = tokens.structure.chains[number], tokens.chain == number
         width = len(set(tokens.residue[mine].tolist())) if chain.is_polymer else int(mine.sum())
         entity, entity_id = entities[chain.id], int(tokens.entity_id[mine][0])
-        templates = (entity.templates or ()) if isinstance(entity, Protein) and int(mine.sum()) >= SHORTEST else ()
+        templates = _known_templates(entity) if isinstance(entity, Protein) and int(mine.sum()) >= SHORTEST else ()
         if entity_id not in of_entity:
             of_entity[entity_id] = _chain_part(chain.id, templates, width, options, tokens.structure.components)
         parts.append(of_entity[entity_id])
@@ -73,6 +73,13 @@ def template_atoms(tokens: Tokens, job: Job, options: FeatureOptions = PAPER) ->
         for name in ("restype", "positions", "mask")
     )
     return TemplateAtoms(restype, positions, mask)
+
+
+def _known_templates(protein: Protein) -> tuple[Template, ...]:
+    if protein.templates is None and protein.template_hits is not None:
+        where = f"protein {protein.ids[0]} has hits of templates"
+        raise ValueError(f"{where}; make templates of them first, with search.templates.complete")
+    return protein.templates or ()
 
 
 def _chain_part(

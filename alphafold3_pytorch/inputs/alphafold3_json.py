@@ -10,6 +10,7 @@ from typing import Any
 from alphafold3_pytorch.chem.ccd import Components
 from alphafold3_pytorch.chem.component import Component, read_components
 from alphafold3_pytorch.chem.ligands import from_smiles
+from alphafold3_pytorch.inputs import stockholm
 from alphafold3_pytorch.inputs.job import (
     AtomAddress,
     Bond,
@@ -99,6 +100,13 @@ class _Reader:
             return text
         return made(self.problems, record.place(path_name), read_text, self.folder / path)
 
+    def _alignment(self, record: Record, name: str) -> str | None:
+        """An a3m text; a Stockholm one becomes a3m."""
+        text = self._text(record, name, f"{name}Path")
+        if text and stockholm.is_stockholm(text):
+            return made(self.problems, record.place(name), stockholm.to_a3m, text)
+        return text
+
     def _entity(self, record: Record) -> Entity | None:
         kinds = {"protein": self._protein, "rna": self._rna, "dna": self._dna, "ligand": self._ligand}
         choice = record.choice(*kinds)
@@ -122,8 +130,8 @@ class _Reader:
         return tuple(ids) or ("?",)
 
     def _protein(self, record: Record, kwargs: dict[str, Any]) -> Entity | None:
-        unpaired = self._text(record, "unpairedMsa", "unpairedMsaPath")
-        paired = self._text(record, "pairedMsa", "pairedMsaPath")
+        unpaired = self._alignment(record, "unpairedMsa")
+        paired = self._alignment(record, "pairedMsa")
         if (unpaired is None) != (paired is None):
             missing = "pairedMsa" if paired is None else "unpairedMsa"
             self.problems.add(record.path, f'lacks {missing}; give both MSAs or none, "" for one that is not wanted')
@@ -131,7 +139,7 @@ class _Reader:
         return self._polymer(record, Protein, kwargs, "ptmType", "ptmPosition")
 
     def _rna(self, record: Record, kwargs: dict[str, Any]) -> Entity | None:
-        kwargs["unpaired_msa"] = self._text(record, "unpairedMsa", "unpairedMsaPath")
+        kwargs["unpaired_msa"] = self._alignment(record, "unpairedMsa")
         return self._polymer(record, Rna, kwargs, "modificationType", "basePosition")
 
     def _dna(self, record: Record, kwargs: dict[str, Any]) -> Entity | None:
@@ -235,7 +243,7 @@ class _Writer:
         content: dict[str, Any] = {"sequence": entity.sequence}
         if entity.modifications:
             content["modifications"] = [{code: at.code, position: at.position} for at in entity.modifications]
-        self.draft.lose_fields(self.job, entity, "max_template_date")
+        self.draft.lose_fields(self.job, entity, "template_hits", "max_template_date")
         if entity.kind == "protein":
             texts = self.draft.alignments(self.job, entity, "unpaired_msa", "paired_msa")
             content |= {"unpairedMsa": texts["unpaired_msa"], "pairedMsa": texts["paired_msa"]}

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from alphafold3_pytorch.inputs.job import (
     Polymer,
     Protein,
     Rna,
+    Template,
     head_to_tail,
 )
 from alphafold3_pytorch.inputs.keyed import Species, keyed_alignments
@@ -34,7 +36,9 @@ from alphafold3_pytorch.inputs.reading import (
     read_a3m,
     read_text,
 )
+from alphafold3_pytorch.inputs.template_files import template_of
 from alphafold3_pytorch.inputs.writing import Draft, no_molecule_file, own_component, rings
+from alphafold3_pytorch.structure.mmcif import read_entry
 
 POLYMERS: dict[str, Any] = {"protein": Protein, "rna": Rna, "dna": Dna}
 KINDS = (*POLYMERS, "ligand")
@@ -58,10 +62,9 @@ class _Reader:
         version = self.top.take("version", int, 1)
         if version != 1:
             self.problems.add("version", f"is {version}; known is 1")
-        self.top.refuse("templates", reason="Boltz templates are not supported; remove them, or use AlphaFold 3 JSON")
         self.top.refuse("properties", reason="affinities are not predicted; remove it")
         entities = [self._entity(record) for record in self.top.records("sequences")]
-        present = tuple(entity for entity in entities if entity)
+        present = self._with_templates([entity for entity in entities if entity])
         bonds = self._bonds({chain for entity in present if _is_smiles(entity) for chain in entity.ids})
         self.top.finish()
         self.problems.check()
@@ -130,6 +133,42 @@ class _Reader:
             return {"smiles": inner.take("smiles", str)}
         inner.known.append("smiles")
         return {"codes": tuple(inner.texts("ccd", needed=False))}
+
+    def _with_templates(self, entities: list[Entity]) -> tuple[Entity, ...]:
+        """Entities with the templates of their chains; copies of a chain share them."""
+        proteins = {chain: entity for entity in entities if isinstance(entity, Protein) for chain in entity.ids}
+        found: dict[str, list[Template]] = {}
+        for record in self.top.records("templates", needed=False):
+            record.refuse("pdb", reason="files in the old PDB format are not read; convert it to mmCIF")
+            record.refuse("force", "threshold", reason="templates are not enforced by a potential; remove it")
+            path = record.take("cif", str, ... if record.given.get("pdb") is None else "")
+            chains, theirs = record.texts("chain_id", needed=False), record.texts("template_id", needed=False)
+            record.finish()
+            with self.problems.at(record.path):
+                for first, template in self._templates(path, proteins, chains, theirs) if path else ():
+                    found.setdefault(first, []).append(template)
+        return tuple(
+            replace(entity, templates=tuple(found[entity.ids[0]])) if entity.ids[0] in found else entity
+            for entity in entities
+        )
+
+    def _templates(
+        self, path: str, proteins: dict[str, Protein], chains: list[str], theirs: list[str]
+    ) -> list[tuple[str, Template]]:
+        """Templates of the named chains, or of all that are like one of the file, under the first id of the entity."""
+        if theirs and len(theirs) != len(chains):
+            raise ValueError(f"template_id names {len(theirs)} chains, chain_id {len(chains)}; they are pairs")
+        unknown = [chain for chain in chains if chain not in proteins]
+        if unknown:
+            raise ValueError(f"chain_id: {unknown[0]} is no protein chain of this job")
+        entry = read_entry(find(self.folder, path))
+        wanted = zip(chains or proteins, theirs or [None] * len(chains or proteins), strict=True)
+        pairs = dict.fromkeys((proteins[chain].ids[0], name) for chain, name in wanted)
+        found = [(first, template_of(entry, proteins[first].sequence, name)) for first, name in pairs]
+        missing = [first for first, template in found if template is None]
+        if missing and (chains or len(missing) == len(found)):
+            raise ValueError(f"no chain of {path} is like the sequence of {', '.join(missing) or 'any protein'}")
+        return [(first, template) for first, template in found if template]
 
     def _bonds(self, unnamed: set[str]) -> list[Bond]:
         bonds = []
@@ -212,7 +251,7 @@ class _Writer:
         return record
 
     def _item(self, entity: Entity, closed: bool) -> dict[str, Any]:
-        self.draft.lose_fields(self.job, entity, "description", "templates", "max_template_date")
+        self.draft.lose_fields(self.job, entity, "description", "templates", "template_hits", "max_template_date")
         content = self._ligand(entity) if isinstance(entity, Ligand) else self._polymer(entity)
         return {entity.kind: {"id": _one_or_all(entity.ids), **content, **({"cyclic": True} if closed else {})}}
 

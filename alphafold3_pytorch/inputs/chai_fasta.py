@@ -106,7 +106,7 @@ def _reason(job: Job, entity: Entity) -> str:
 
 
 def _record(job: Job, chain: str, entity: Entity, draft: Draft, written: set[Bond]) -> str:
-    draft.lose_fields(job, entity, "unpaired_msa", "paired_msa", "templates", "max_template_date")
+    draft.lose_fields(job, entity, "unpaired_msa", "paired_msa", "templates", "template_hits", "max_template_date")
     name = header_text(job, entity, re.sub("[|=]", " ", entity.description), draft) or chain
     if not isinstance(entity, Ligand):
         return f">{entity.kind}|name={name}\n{_sequence(job, entity, draft)}\n"

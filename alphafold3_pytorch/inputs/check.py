@@ -14,7 +14,7 @@ from alphafold3_pytorch.chem.ligands import from_smiles
 from alphafold3_pytorch.inputs.build import build
 from alphafold3_pytorch.inputs.job import Job, Ligand
 from alphafold3_pytorch.inputs.read import dialect_of, parse
-from alphafold3_pytorch.inputs.reading import read_text
+from alphafold3_pytorch.inputs.reading import read_content
 from alphafold3_pytorch.structure.table import Structure
 
 
@@ -43,9 +43,9 @@ def check(path: Path, count_tokens: Callable[[Structure, Job], int]) -> Checked:
     """Reads a file and builds its jobs. `count_tokens` may find further mistakes and raise ValueError."""
     checked = Checked(path)
     try:
-        text = read_text(path)
-        checked.dialect = dialect_of(text, str(path))
-        jobs = parse(text, path.parent, str(path))
+        content = read_content(path)
+        checked.dialect = dialect_of(content, str(path))
+        jobs = parse(content, path.parent, str(path))
     except OSError as error:
         checked.problems = [f"{error.filename or path}: {error.strerror or error}"]
         return checked

@@ -137,7 +137,7 @@ def _reason(job: Job, entity: Entity) -> str:
 
 
 def _record(job: Job, chain: str, entity: Any, draft: Draft) -> str:
-    draft.lose_fields(job, entity, "unpaired_msa", "paired_msa", "templates", "max_template_date")
+    draft.lose_fields(job, entity, "unpaired_msa", "paired_msa", "templates", "template_hits", "max_template_date")
     for change in entity.modifications:
         draft.lose(job, f"{draft.chains(entity)}: the modification {change.code} at {change.position}")
     return f">{header_text(job, entity, entity.description, draft) or chain}\n{entity.sequence}\n"

@@ -77,6 +77,7 @@ class Polymer:
 @dataclass(frozen=True)
 class Protein(Polymer):
     kind: ClassVar[str] = PROTEIN
+    template_hits: str | None = None  # a report of HHsearch or hmmsearch, of which templates are still to be made
 
 
 @dataclass(frozen=True)
@@ -150,8 +151,8 @@ class Job:
             raise ValueError(f"job {self.name!r} is empty; give at least one protein, RNA, DNA or ligand")
         seen: set[str] = set()
         for chain, entity in self.chains():
-            if not chain or re.search(r"\s", chain):
-                raise ValueError(f"{entity.kind}: {chain!r} cannot be a chain id; use letters and digits")
+            if not re.fullmatch("[A-Za-z0-9_-]+", chain):
+                raise ValueError(f"{entity.kind}: {chain!r} cannot be a chain id; use letters, digits, _ and -")
             if chain in seen:
                 raise ValueError(f"two chains have the id {chain!r}; ids must be unique")
             seen.add(chain)

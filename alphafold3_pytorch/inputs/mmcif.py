@@ -22,15 +22,10 @@ def is_mmcif(text: str) -> bool:
     return re.match(r"(\s|#.*\n)*data_", text, re.IGNORECASE) is not None and "_atom_site." in text
 
 
-def read(path: Path | str) -> Job:
-    """The job of a `.cif` or `.bcif` file, packed by gzip or not."""
-    return to_job(read_entry(Path(path)))
-
-
-def parse(text: str, folder: Path | None = None, source: str = "job") -> Job:
-    """The job of an mmCIF text. It speaks of no other files, so the folder does not matter."""
+def parse(content: str | bytes, folder: Path | None = None, source: str = "job") -> Job:
+    """The job of mmCIF text or BinaryCIF. It speaks of no other files, so the folder does not matter."""
     try:
-        return to_job(read_entry(text))
+        return to_job(read_entry(content))
     except ValueError as error:
         raise ValueError(f"{source}: {error}") from None
 

@@ -16,21 +16,19 @@ from alphafold3_pytorch.inputs.job import (
     Polymer,
     Protein,
     Rna,
+    Template,
     head_to_tail,
 )
 from alphafold3_pytorch.inputs.keyed import Species, keyed_alignments
 from alphafold3_pytorch.inputs.molecule_files import read_molecule, sdf_names, sdf_of
-from alphafold3_pytorch.inputs.reading import Problems, Record, brief, find, made, parse_json, read_a3m
+from alphafold3_pytorch.inputs.reading import Problems, Record, brief, find, made, parse_json, read_a3m, read_text
+from alphafold3_pytorch.inputs.template_files import template_of
 from alphafold3_pytorch.inputs.writing import Draft, no_molecule_file, own_component, rings
+from alphafold3_pytorch.structure.mmcif import read_entry
 
 POLYMERS: dict[str, Any] = {"protein": Protein, "rna": Rna, "dna": Dna}
 KINDS = (*POLYMERS, "ligand")
-TEMPLATE_KEYS = (
-    "template_alignment_file_path",
-    "template_entry_chain_ids",
-    "template_cif_paths",
-    "template_cif_chain_ids",
-)
+TEMPLATE_KEYS = "template_alignment_file_path", "template_cif_paths", "template_cif_chain_ids"
 BY_SPECIES = ("uniprot_hits", "uniprot")  # alignments that OpenFold3 pairs by species
 MAIN, PAIRED, DUMMY = "colabfold_main", "uniprot_hits", "dummy"  # names of alignment files that it knows
 
@@ -103,8 +101,10 @@ class _Reader:
 
     def _refuse_foreign(self, kind: str, chain: Record) -> None:
         """What the format has for chains of another kind."""
-        reason = "templates are not supported in OpenFold3 JSON; remove it to search again, or use AlphaFold 3 JSON"
-        chain.refuse(*TEMPLATE_KEYS, reason=reason)
+        reason = "is what OpenFold3 notes of its own choice; remove it, the hits are chosen anew"
+        chain.refuse("template_entry_chain_ids", reason=reason)
+        if kind != "protein":
+            chain.refuse(*TEMPLATE_KEYS, reason="templates are for proteins")
         if kind == "ligand":
             chain.refuse("cyclic", reason="is for polymers; the rings of a ligand are in its SMILES or component")
             polymer = ("sequence", "non_canonical_residues", "main_msa_file_paths", "paired_msa_file_paths")
@@ -131,7 +131,30 @@ class _Reader:
         unpaired, paired = self._alignments(kind, chain)
         if kind == "rna":
             return content | {"unpaired_msa": unpaired if wanted["use_msas"] and wanted["use_main_msas"] else ""}
-        return content | self._wanted(chain, unpaired, paired, wanted)
+        templates = self._templates(chain, content["sequence"])
+        return content | templates | self._wanted(chain, unpaired, paired, wanted)
+
+    def _templates(self, chain: Record, query: str) -> dict[str, Any]:
+        """Hits of a search, or structure files; of these the named chains, or those that are most like the query."""
+        hits, files, chains = TEMPLATE_KEYS
+        chain.one_of(hits, files)
+        path, paths = chain.take(hits, str, None), chain.texts(files, needed=False)
+        if path and path.endswith((".m8", ".npz")):
+            self.problems.add(chain.place(hits), "has no alignments of hits; give what hmmsearch writes (sto, a3m)")
+        elif path:
+            return {"template_hits": made(self.problems, chain.place(hits), read_text, find(self.folder, path))}
+        names = chain.take(chains, list, [None] * len(paths))
+        if len(names) != len(paths) or not all(name is None or isinstance(name, str) for name in names):
+            self.problems.add(chain.place(chains), f"is {brief(names)}; give a chain or null for each of {files}")
+            return {}
+        found: list[Template] = []
+        for name, place in zip(names, paths, strict=True):
+            with self.problems.at(chain.place(files)):
+                template = template_of(read_entry(find(self.folder, place)), query, name)
+                if template is None:
+                    raise ValueError(f"{place} has no chain that is like the sequence")
+                found.append(template)
+        return {"templates": tuple(found)} if paths else {}
 
     def _wanted(
         self, chain: Record, unpaired: str | None, paired: str | None, wanted: dict[str, bool]
@@ -230,7 +253,7 @@ class _Writer:
         return [end.chain, end.residue, self.names.get(end.chain, {}).get(end.atom, end.atom)]
 
     def _chain(self, entity: Entity, closed: bool) -> dict[str, Any]:
-        self.draft.lose_fields(self.job, entity, "templates", "max_template_date")
+        self.draft.lose_fields(self.job, entity, "templates", "template_hits", "max_template_date")
         content = self._ligand(entity) if isinstance(entity, Ligand) else self._polymer(entity)
         described = {"description": entity.description} if entity.description else {}
         ring = {"cyclic": True} if closed else {}

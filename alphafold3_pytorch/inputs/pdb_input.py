@@ -21,7 +21,8 @@ class PDBInput:
     """
 
     mmcif_filepath: str | Path
-    chains: tuple[str | None, str | None] | None = None  # for logs
+    chains: tuple[str | None, str | None] | None = None  # the chain, or the two of an interface, to crop around
+    # n_res (tokens, 384), n_atoms, contiguous_weight, spatial_weight, spatial_interface_weight; None: the whole entry
     cropping_config: Mapping[str, float | int] | None = None
     msa_dir: str | Path | None = None
     templates_dir: str | Path | None = None  # hits
@@ -36,7 +37,7 @@ class PDBInput:
     num_templates_per_chain: int = 4
     max_length: int | None = None  # tokens; larger entries are refused
     cutoff_date: str = "2021-09-30"  # the latest templates, ISO
-    seed: int = 1  # of the reference conformers and of drawing templates
+    seed: int = 1  # of the reference conformers, of drawing templates, of the crop
     # reading atoms
     add_atom_ids: bool = False
     add_atompair_ids: bool = False
@@ -49,8 +50,8 @@ class PDBInput:
     def __post_init__(self) -> None:
         if not str(self.mmcif_filepath).endswith(SUFFIXES):
             raise ValueError(f"mmcif_filepath is {str(self.mmcif_filepath)!r}; it must end in {', '.join(SUFFIXES)}")
-        if self.cropping_config is not None:
-            raise ValueError("cropping_config is not supported yet; leave it out to have the whole entry")
+        if self.cropping_config is not None and self.inference:
+            raise ValueError("cropping_config needs the positions, which inference=True leaves out; choose one")
         if not re.fullmatch(r"\d{4}-\d\d-\d\d", self.cutoff_date):
             raise ValueError(f"cutoff_date is {self.cutoff_date!r}; write year-month-day, 2021-09-30")
         if self.training and self.inference:

@@ -47,13 +47,17 @@ class _Reader(CountedReader):
         inner.take_list("label_asym_id", str, needed=False)
         content = super().polymer(kind, inner)
         if kind == "proteinChain":
-            reason = "Protenix keeps templates as search hits; remove it to search again, or use AlphaFold 3 JSON"
-            inner.refuse("templatesPath", reason=reason)
             inner.refuse("glycans", reason="is not part of Protenix JSON; give sugars as ligands with covalent_bonds")
-            return content | self._protein_alignments(inner)
+            return content | self._protein_alignments(inner) | {"template_hits": self._template_hits(inner)}
         if kind == "rnaSequence":
             return content | {"unpaired_msa": self._alignment(inner, "unpairedMsa")}
         return content
+
+    def _template_hits(self, inner: Record) -> str | None:
+        path = inner.take("templatesPath", str, None)
+        if not path:
+            return None
+        return made(self.problems, inner.place("templatesPath"), read_text, find(self.folder, path))
 
     def _protein_alignments(self, inner: Record) -> dict[str, str | None]:
         """What is there; of two alignments one may be absent, then none is wanted."""
@@ -210,12 +214,22 @@ class _Writer:
         inner = next(iter(item.values()))
         inner["id"] = list(entity.ids)
         if entity.kind == "protein":
+            self._template_hits(entity, inner)
             self._alignments(entity, inner, {"unpaired_msa": "unpairedMsaPath", "paired_msa": "pairedMsaPath"})
         elif entity.kind == "rna":
             self._alignments(entity, inner, {"unpaired_msa": "unpairedMsaPath"})
         else:
             draft.lose_fields(job, entity, "unpaired_msa", "paired_msa")
         return item
+
+    def _template_hits(self, entity: Any, inner: dict[str, Any]) -> None:
+        """Protenix tells reports of HHsearch and hmmsearch apart by their names; it has none for Stockholm."""
+        text = entity.template_hits
+        if not text or text.lstrip().startswith("# STOCKHOLM"):
+            self.draft.lose_fields(self.job, entity, "template_hits")
+            return
+        suffix = "_templates.hhr" if text.lstrip().startswith("Query ") else "_templates.a3m"
+        inner["templatesPath"] = self.draft.attach(entity, suffix, text)
 
     def _alignments(self, entity: Any, inner: dict[str, Any], keys: dict[str, str]) -> None:
         texts = self.draft.alignments(self.job, entity, *keys)

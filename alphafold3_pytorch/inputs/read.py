@@ -16,10 +16,9 @@ from alphafold3_pytorch.inputs import (
     server_json,
 )
 from alphafold3_pytorch.inputs.job import Job
-from alphafold3_pytorch.inputs.reading import parse_json, read_text
+from alphafold3_pytorch.inputs.reading import parse_json, read_content
 
-Reader = Callable[[str, Path | None, str], list[Job]]
-READERS: dict[str, Reader] = {
+READERS: dict[str, Callable[[Any, Path | None, str], list[Job]]] = {
     "alphafold3": lambda text, folder, source: [alphafold3_json.parse(text, folder, source)],
     "alphafoldserver": server_json.parse,
     "boltz": boltz_yaml.parse,
@@ -39,16 +38,18 @@ KNOWN = (
 def read(path: Path | str) -> list[Job]:
     """The jobs of a file, which may be packed. All its mistakes are in one ValueError, one a line."""
     path = Path(path)
-    return parse(read_text(path), folder=path.parent, source=str(path))
+    return parse(read_content(path), folder=path.parent, source=str(path))
 
 
-def parse(text: str, folder: Path | None = None, source: str = "job") -> list[Job]:
-    """The jobs of a text; paths in it are relative to the folder."""
-    return READERS[dialect_of(text, source)](text, folder, source)
+def parse(content: str | bytes, folder: Path | None = None, source: str = "job") -> list[Job]:
+    """The jobs of a text or of BinaryCIF; paths in it are relative to the folder."""
+    return READERS[dialect_of(content, source)](content, folder, source)
 
 
-def dialect_of(text: str, source: str = "job") -> str:
+def dialect_of(text: str | bytes, source: str = "job") -> str:
     """The dialect of a job file."""
+    if isinstance(text, bytes):
+        return "mmcif"
     start = text.lstrip()[:1]
     if start == ">":
         return _fasta_dialect(text, source)

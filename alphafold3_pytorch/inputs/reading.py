@@ -13,6 +13,9 @@ from typing import Any, TypeVar
 import yaml
 import zstandard
 
+from alphafold3_pytorch.chem import cif
+from alphafold3_pytorch.inputs import stockholm
+
 Made = TypeVar("Made")
 NAMES = {
     str: "text",
@@ -26,6 +29,14 @@ NAMES = {
 
 def read_text(path: Path) -> str:
     """The text of a file, unpacked if it is a gzip, xz or zstd file by its first bytes."""
+    content = read_content(path)
+    if isinstance(content, bytes):
+        raise ValueError(f"{path} is not a text file")
+    return content
+
+
+def read_content(path: Path) -> str | bytes:
+    """The same, or the bytes of a BinaryCIF file."""
     raw = path.read_bytes()
     try:
         if raw.startswith(b"\x1f\x8b"):
@@ -36,6 +47,8 @@ def read_text(path: Path) -> str:
             raw = zstandard.ZstdDecompressor().decompressobj().decompress(raw)
     except (OSError, EOFError, lzma.LZMAError, zstandard.ZstdError) as error:
         raise ValueError(f"{path} is a compressed file that cannot be unpacked: {error}") from None
+    if cif.is_binary(raw):
+        return raw
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -49,11 +62,12 @@ def find(folder: Path, path: str) -> Path:
 
 
 def read_a3m(folder: Path, path: str) -> str:
-    """The text of an alignment."""
+    """The text of an a3m or Stockholm alignment, as a3m."""
     text = read_text(find(folder, path))
-    start = text.lstrip()[:11]
-    if start and not start.startswith((">", "#")) or start == "# STOCKHOLM":
-        raise ValueError(f"{path} is not an alignment in a3m format; its first line must start with >")
+    if stockholm.is_stockholm(text):
+        return stockholm.to_a3m(text)
+    if text.strip() and not text.lstrip().startswith((">", "#")):
+        raise ValueError(f"{path} is no alignment in a3m or Stockholm format; a3m starts with >")
     return text
 
 

@@ -140,7 +140,7 @@ def _record(job: Job, draft: Draft) -> dict[str, Any]:
 
 
 def _item(job: Job, entity: Entity, draft: Draft) -> dict[str, Any]:
-    draft.lose_fields(job, entity, "description", "unpaired_msa", "paired_msa")
+    draft.lose_fields(job, entity, "description", "unpaired_msa", "paired_msa", "template_hits")
     count = len(entity.ids)
     if isinstance(entity, Ligand):
         return counted_ligand(entity.codes[0], count)

@@ -15,6 +15,7 @@ LABELS = {
     "unpaired_msa": "the unpaired MSA",
     "paired_msa": "the paired MSA",
     "templates": "the templates",
+    "template_hits": "the hits of a template search",
     "max_template_date": "the date limit of templates",
 }
 

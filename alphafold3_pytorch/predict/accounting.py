@@ -28,7 +28,7 @@ class Cost:
         """One after the other."""
         return Cost(self.flops + other.flops, max(self.memory, other.memory))
 
-    def __mul__(self, times: float) -> "Cost":
+    def __mul__(self, times: int) -> "Cost":
         return Cost(self.flops * times, self.memory)
 
 
@@ -97,4 +97,4 @@ def measured(function: Callable[..., Any], *arguments: Any) -> tuple[Cost, Any]:
 
     with torch.no_grad(), products, storages, fused, sampling(repeat):
         result = function(*arguments)
-    return Cost(flops() + further, storages.peak), result
+    return Cost(float(flops() + further), storages.peak), result

@@ -19,6 +19,7 @@ from alphafold3_pytorch.predict.plan import plan as plan_one
 from alphafold3_pytorch.predict.plan import product_rate
 from alphafold3_pytorch.predict.predictor import Predictor, Settings, Wanted
 from alphafold3_pytorch.predict.run import Outcome, Request, run
+from alphafold3_pytorch.search.templates import LATEST, TemplateLimits, complete
 
 __all__ = ["Request", "Settings", "Wanted", "plan", "predict"]
 
@@ -29,13 +30,20 @@ PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 def predict(
-    files: Sequence[Path], weights: str | None, seeds: str | None, device: str, precision: str, request: Request
+    files: Sequence[Path],
+    weights: str | None,
+    seeds: str | None,
+    device: str,
+    precision: str,
+    request: Request,
+    template_folder: Path | None = None,
+    max_template_date: str = LATEST,
 ) -> bool:
     """Predicts all jobs of the files; True if one of them failed."""
     if weights is None:
         raise ValueError("--weights is missing; name a weight file or a published model (`af3 weights list`)")
-    found = [job for _, job in read_jobs(files)]
-    jobs = [replace(job, seeds=seeds_of(seeds)) for job in found] if seeds else found
+    found = [job for _, job in read_jobs(files, template_folder, max_template_date)]
+    jobs = found if seeds is None else [replace(job, seeds=seeds_of(seeds)) for job in found]
     where, dtype = device_of(device), precision_of(precision, device_of(device))
     network, provenance = load_weights(weights)
     predictor = Predictor(network, where, "float32" if dtype == torch.float32 else "bfloat16")
@@ -44,7 +52,8 @@ def predict(
     failed = False
     with Display(product_rate(where, dtype)) as display:
         for outcome in run(jobs, predictor, provenance, request, display):
-            show(outcome)
+            with display.aside():
+                show(outcome)
             failed |= bool(outcome.problem)
     return failed
 
@@ -63,12 +72,20 @@ def show(outcome: Outcome) -> None:
     console().print(f"{outcome.folder} ({stages})\n")
 
 
-def plan(files: Sequence[Path], weights: str | None, settings: Settings, device: str, precision: str) -> bool:
+def plan(
+    files: Sequence[Path],
+    weights: str | None,
+    settings: Settings,
+    device: str,
+    precision: str,
+    template_folder: Path | None = None,
+    max_template_date: str = LATEST,
+) -> bool:
     """Shows what the jobs would take; True if all of them fit."""
     where, dtype = device_of(device), precision_of(precision, device_of(device))
     config = config_of(weights) if weights else NetworkConfig()
     plans = []
-    for path, job in read_jobs(files):
+    for path, job in read_jobs(files, template_folder, max_template_date):
         known = prepare(job, options=CONVENTIONS[config.conventions])
         plans.append((path, job, known, plan_one(assemble(known), config, settings, where, dtype)))
     console().print(plan_table(plans, product_rate(where, dtype)))
@@ -78,18 +95,28 @@ def plan(files: Sequence[Path], weights: str | None, settings: Settings, device:
     return all(planned.fits for *_, planned in plans)
 
 
-def read_jobs(files: Sequence[Path]) -> list[tuple[Path, Job]]:
-    """All jobs; all mistakes of all files in one ValueError, one a line."""
+def read_jobs(
+    files: Sequence[Path], template_folder: Path | None = None, max_template_date: str = LATEST
+) -> list[tuple[Path, Job]]:
+    """All jobs, hits of templates made templates; all mistakes of all files in one ValueError, one a line."""
+    limits = TemplateLimits(released_by=max_template_date)
     jobs: list[tuple[Path, Job]] = []
     problems: list[str] = []
     for path in [each for given in files for each in job_files(given)]:
         try:
-            jobs += [(path, job) for job in read(path)]
+            jobs += [(path, _completed(path, job, template_folder, limits)) for job in read(path)]
         except ValueError as error:
             problems.append(str(error))
     if problems:
         raise ValueError("\n".join(problems))
     return jobs
+
+
+def _completed(path: Path, job: Job, folder: Path | None, limits: TemplateLimits) -> Job:
+    try:
+        return complete(job, folder, limits)
+    except ValueError as error:
+        raise ValueError(f"{path}: job {job.name}: {error}") from None
 
 
 def job_files(path: Path) -> list[Path]:

@@ -2,7 +2,8 @@
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
@@ -11,8 +12,9 @@ from rich.table import Table
 
 from alphafold3_pytorch.features.featurize import Complex
 from alphafold3_pytorch.inputs.job import Job, Polymer
+from alphafold3_pytorch.predict.ahead import Task
 from alphafold3_pytorch.predict.plan import Plan
-from alphafold3_pytorch.predict.run import Listener, Outcome, Task
+from alphafold3_pytorch.predict.run import Listener, Outcome
 
 TYPICAL_LIGAND = 25  # tokens
 
@@ -30,7 +32,7 @@ class Display(Listener):
     def __init__(self, rate: float):
         self.rate, self.console = rate, console(stderr=True)
         columns = BarColumn(), TextColumn("{task.percentage:3.0f} %"), TimeElapsedColumn(), TimeRemainingColumn()
-        self.bar = Progress(TextColumn("{task.description}"), *columns, console=self.console)
+        self.bar = Progress(TextColumn("{task.description}"), *columns, console=self.console, transient=True)
         self.expected: dict[int, float] = {}
         self.stages: dict[str, float] = {}
         self.measured = 1.0  # seconds of a plan by those of the first guess
@@ -42,7 +44,18 @@ class Display(Listener):
         return self
 
     def __exit__(self, *error: object) -> None:
+        if self.console.is_terminal:
+            self.bar.stop()
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """The bar gives way to what is printed meanwhile."""
+        if not self.console.is_terminal:
+            yield
+            return
         self.bar.stop()
+        yield
+        self.bar.start()
 
     def listed(self, tasks: Sequence[Task]) -> None:
         self.guesses = {id(task): guess(task.job) * len(task.numbers) ** 0.5 for task in tasks}

@@ -60,6 +60,8 @@ def random_network(config: NetworkConfig, seed: int = 0) -> Network:
         for parameter in network.parameters():
             if parameter.ndim > 1:
                 parameter.normal_(std=0.7 * parameter.shape[-1] ** -0.5, generator=generator)
+        for constant in network.buffers():  # of the Fourier embedding
+            constant.normal_(generator=generator)
     return network.eval()
 
 

@@ -15,7 +15,7 @@ from alphafold3_pytorch.models.config import NetworkConfig
 from alphafold3_pytorch.models.network import Network
 from alphafold3_pytorch.models.sampler import RandomDraws, sample_positions
 from alphafold3_pytorch.nn.heads import ConfidenceLogits
-from alphafold3_pytorch.ops.rows import row_budget
+from alphafold3_pytorch.ops.rows import in_rows, row_budget
 from alphafold3_pytorch.predict.sample import Sample
 from alphafold3_pytorch.predict.scores import (
     contact_probability,
@@ -86,7 +86,6 @@ class Predictor:
         self.dtype = torch.float32 if precision == "float32" else torch.bfloat16
         lowered(network, self.dtype)
 
-    @torch.no_grad()
     def predict(
         self,
         known: Complex,
@@ -105,17 +104,18 @@ class Predictor:
         with row_budget(policy.rows) if policy.rows else nullcontext():
             inputs, single, pair = self.embed(batch, chosen.recycles + 1, seed, report)
             positions = self.sample(batch, (inputs, single, pair), seed, numbers, chosen.steps, policy, report)
-            distogram = self.network.distogram(pair.to(self.dtype))[0].float()
+            distogram = self.distogram(pair)
             shared = {"single": _array(single[0]), "pair": _array(pair[0])} if wanted.embeddings else {}
             shared |= {"distogram": _array(distogram)} if wanted.distogram else {}
             contacts = _array(contact_probability(distogram))
             trunk = inputs.to(self.dtype), single.to(self.dtype), pair.to(self.dtype)
             del single, pair, distogram
             for number, points in zip(numbers, positions, strict=True):
-                logits = self.network.predict_confidence(batch, *trunk, points[None, None])
+                logits = self.judge(batch, trunk, points)
                 report("confidence", 1 / len(numbers))
                 yield to_sample(known, seed, number, batch, points, logits, contacts, shared, wanted.pae_probabilities)
 
+    @torch.no_grad()
     def embed(self, batch: FeatureBatch, passes: int, seed: int, report: Report) -> tuple[Tensor, Tensor, Tensor]:
         """The trunk's output in float32."""
         network, generator = self.network, torch.Generator().manual_seed(seed)
@@ -126,6 +126,7 @@ class Predictor:
             single, pair = network.trunk(batch, inputs.to(self.dtype), passes, generator)
         return inputs, single.float(), pair.float()
 
+    @torch.no_grad()
     def sample(
         self,
         batch: FeatureBatch,
@@ -149,6 +150,17 @@ class Predictor:
                 found[-1] = positions[0]
                 report("diffusion", len(group) / len(numbers) / steps)
         return torch.cat(found)
+
+    @torch.no_grad()
+    def distogram(self, pair: Float[Tensor, "1 n n cz"]) -> Float[Tensor, "n n d"]:
+        return self.network.distogram(pair.to(self.dtype))[0].float()
+
+    @torch.no_grad()
+    def judge(
+        self, batch: FeatureBatch, trunk: tuple[Tensor, Tensor, Tensor], points: Float[Tensor, "m 3"]
+    ) -> ConfidenceLogits:
+        """What the confidence head says of one sample."""
+        return self.network.predict_confidence(batch, *trunk, points[None, None])
 
 
 def lowered(network: Network, dtype: torch.dtype) -> Network:
@@ -177,22 +189,23 @@ def to_sample(
     """Arrays without padding from what the heads say of the one sample in `logits`."""
     structure = known.tokens.structure
     atoms = len(structure)
-    pae, pde, plddt, _ = (each[0, 0].float() for each in logits)
+    pae, pde, plddt, _ = (each[:, 0] for each in logits)
     framed = (batch.frame_atoms[0] >= 0).all(dim=-1)
     sizes = interface_sizes(batch.asym_id[0], batch.token_mask[0])
+    by_rows = lambda function, *rows: _array(in_rows(function, *rows, width=pae.shape[-1])[0])  # noqa: E731
     return Sample(
         seed=seed,
         number=number,
         tokens=known.tokens,
         structure=replace(structure, positions=_array(points[:atoms]).astype(np.float64)),
-        plddt=_array(expected_plddt(plddt[:atoms])),
-        pae=_array(expected_error(pae)),
-        pde=_array(expected_error(pde)),
+        plddt=_array(expected_plddt(plddt[0, :atoms].float())),
+        pae=by_rows(lambda part: expected_error(part.float()), pae),
+        pde=by_rows(lambda part: expected_error(part.float()), pde),
         contacts=contacts,
-        tm=_array(tm_terms(pae, len(sizes))),
-        tm_interface=_array(tm_terms(pae, sizes)),
+        tm=by_rows(lambda part: tm_terms(part.float(), len(sizes)), pae),
+        tm_interface=by_rows(lambda part, size: tm_terms(part.float(), size), pae, sizes[None]),
         framed=framed.cpu().numpy(),
-        pae_probabilities=pae.softmax(dim=-1).half().cpu().numpy() if keep_probabilities else None,
+        pae_probabilities=pae[0].float().softmax(dim=-1).half().cpu().numpy() if keep_probabilities else None,
         extra=shared,
     )
 

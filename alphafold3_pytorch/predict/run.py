@@ -9,21 +9,23 @@ import shutil
 import time
 from collections import deque
 from collections.abc import Collection, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field, replace
-from multiprocessing import get_context
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field, replace
+from hashlib import sha256
 from pathlib import Path
+from zlib import crc32
 
 import torch
 
-from alphafold3_pytorch.features.featurize import Complex, assemble, prepare
-from alphafold3_pytorch.features.options import CONVENTIONS, FeatureOptions
+from alphafold3_pytorch.features.featurize import Complex, assemble
+from alphafold3_pytorch.features.options import CONVENTIONS
 from alphafold3_pytorch.features.tokens import Tokens, tokenize
 from alphafold3_pytorch.inputs.build import build
 from alphafold3_pytorch.inputs.job import Job, Ligand, Polymer, Protein, Rna
 from alphafold3_pytorch.inputs.write import write as write_jobs
+from alphafold3_pytorch.models.network import Network
 from alphafold3_pytorch.predict import writer
+from alphafold3_pytorch.predict.ahead import AHEAD, FeaturesAhead, Task
 from alphafold3_pytorch.predict.chemistry import check
 from alphafold3_pytorch.predict.plan import Plan, plan, sizes
 from alphafold3_pytorch.predict.predictor import Policy, Predictor, Settings, Wanted
@@ -33,8 +35,6 @@ from alphafold3_pytorch.predict.sample import Sample
 from alphafold3_pytorch.predict.scores.confidence import confidence
 from alphafold3_pytorch.predict.writer.stored import stored_result
 from alphafold3_pytorch.weights.atomic import replacing
-
-AHEAD = 2  # complexes whose features are made while the model runs
 
 
 @dataclass(frozen=True)
@@ -47,15 +47,6 @@ class Request:
     wanted: Wanted = Wanted()
     report: bool = True
     overwrite: bool = False
-
-
-@dataclass(frozen=True)
-class Task:
-    """One seed of one job: what is still to be done of it."""
-
-    job: Job
-    seed: int
-    numbers: tuple[int, ...]  # of the samples
 
 
 class Listener:
@@ -77,7 +68,7 @@ class Outcome:
     job: Job
     folder: Path
     ranking: list[writer.Ranked] = field(default_factory=list)  # best first
-    results: list[Result] = field(default_factory=list)  # best first, as the ranking
+    results: list[Result] = field(default_factory=list)  # of this run, in the order in which they were made
     warnings: tuple[str, ...] = ()
     tokens: Tokens | None = None
     problem: str = ""
@@ -94,40 +85,6 @@ class Clock:
         now = time.perf_counter()
         self.seconds[stage] = self.seconds.get(stage, 0.0) + now - self.last
         self.last = now
-
-
-class FeaturesAhead:
-    """Features of tasks in their order, made in another process while the model runs. A single task needs none."""
-
-    def __init__(self, tasks: Sequence[Task], options: FeatureOptions):
-        self.waiting, self.options = deque(tasks), options
-        self.made: dict[int, Future[Complex]] = {}
-        self.pool: ProcessPoolExecutor | None = None
-
-    def __enter__(self) -> "FeaturesAhead":
-        if len(self.waiting) > 1:
-            self.pool = ProcessPoolExecutor(1, get_context("spawn"), torch.set_num_threads, (1,))
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self.pool is not None:
-            self.pool.shutdown(cancel_futures=True)
-
-    def get(self, task: Task) -> Complex:
-        if self.pool is None:
-            return prepare(task.job, task.seed, self.options)
-        while self.waiting and (id(task) not in self.made or len(self.made) <= AHEAD):
-            following = self.waiting.popleft()
-            self.made[id(following)] = self.pool.submit(prepare, following.job, following.seed, self.options)
-        return self.made.pop(id(task)).result()
-
-    def drop(self, tasks: Sequence[Task]) -> None:
-        """These will not be asked for any more."""
-        for task in tasks:
-            if (future := self.made.pop(id(task), None)) is not None:
-                future.cancel()
-            elif task in self.waiting:
-                self.waiting.remove(task)
 
 
 def run(
@@ -148,6 +105,7 @@ class Runner:
         recorded |= {"samples": self.settings.samples, "precision": predictor.precision}
         self.provenance = replace(provenance, settings=recorded)
         self.options = CONVENTIONS[config.conventions]
+        self.parameters = checksum(predictor.network)
         self.plans: dict[tuple[int, ...], Plan] = {}
 
     def folder(self, job: Job) -> Path:
@@ -163,8 +121,7 @@ class Runner:
                     f"two jobs would be written to {self.folder(job)}: {names[name]!r} and {job.name!r}; rename one"
                 )
             names[name] = job.name
-            if not self.request.overwrite:
-                self.check_record(job)
+            self.check_folder(job)
         if self.predictor.network.config.embedding_features:
             raise ValueError(
                 f"the weights {self.provenance.weights} need language-model embeddings, which are not computed here; "
@@ -175,33 +132,46 @@ class Runner:
 
     def record(self, job: Job) -> dict[str, object]:
         """What must agree for the samples in a folder to belong to the same prediction."""
-        data = job_text(replace(job, seeds=(0,)))
         settings = {name: value for name, value in self.provenance.settings.items() if name != "samples"}
-        return {"weights": self.provenance.weights, **settings, "version": self.provenance.version, "job": data}
+        chains = [chain for chain, _ in job.chains()]  # the text of the job has upper-case ones only
+        wanted = [name for name, value in asdict(self.request.wanted).items() if value]
+        return {
+            "weights": self.provenance.weights,
+            "parameters": self.parameters,
+            **settings,
+            "version": self.provenance.version,
+            "files": " ".join([*self.request.formats, *wanted]),
+            "job": sha256(repr((chains, job_text(replace(job, seeds=(0,))))).encode()).hexdigest(),
+        }
 
-    def check_record(self, job: Job) -> None:
-        """The folder is new, or holds a part of this very prediction."""
-        path = self.folder(job) / f"{writer.file_name(job.name)}_run.json"
-        there = sorted(self.folder(job).glob("seed-*_sample-*"))
+    def record_path(self, job: Job) -> Path:
+        return self.folder(job) / f"{writer.file_name(job.name)}_run.json"
+
+    def check_folder(self, job: Job) -> None:
+        """The folder is new, holds a part of this very prediction, or may be overwritten."""
+        if not self.record_path(job).exists() and any(self.folder(job).glob("seed-*_sample-*")):
+            raise ValueError(f"{self.folder(job)} has samples of some other program; choose another folder")
+        difference = self.difference(job)
+        if difference and not self.request.overwrite:
+            raise ValueError(
+                f"{self.folder(job)} holds a prediction that was made otherwise ({difference}); choose another folder, "
+                "or replace it with --overwrite"
+            )
+
+    def difference(self, job: Job) -> str:
+        """Between this prediction and the one in the folder; empty where there is none."""
+        path = self.record_path(job)
         if not path.exists():
-            if there:
-                raise ValueError(f"{self.folder(job)} has samples of some other program; choose another folder")
-            return
+            return ""
         before, now = json.loads(path.read_text(encoding="utf-8")), self.record(job)
-        for name, value in now.items():
-            if before.get(name) != value:
-                what = "the job differs" if name == "job" else f"{name} was {before.get(name)}, now it is {value}"
-                raise ValueError(
-                    f"{self.folder(job)} holds a prediction that was made otherwise ({what}); choose another folder, "
-                    "or replace it with --overwrite"
-                )
+        name = next((name for name, value in now.items() if before.get(name) != value), "")
+        unspeakable = {"": "", "job": "the job differs", "parameters": "the weights differ"}
+        return unspeakable.get(name, f"{name} was {before.get(name)}, now it is {now.get(name)}")
 
     def tasks(self, job: Job) -> list[Task]:
-        """Clears the folder if it is to be overwritten, and lists what is missing in it."""
-        folder, name = self.folder(job), writer.file_name(job.name)
-        if self.request.overwrite and (folder / f"{name}_run.json").exists():
-            shutil.rmtree(folder)
-        done = writer.finished_samples(folder, job.name) if folder.exists() else set()
+        """What is missing in the folder; what was made otherwise does not count."""
+        folder = self.folder(job)
+        done = set() if self.difference(job) else writer.finished_samples(folder, job.name)
         missing = {seed: [n for n in range(self.settings.samples) if (seed, n) not in done] for seed in job.seeds}
         return [Task(job, seed, tuple(numbers)) for seed, numbers in missing.items() if numbers]
 
@@ -217,7 +187,7 @@ class Runner:
                 try:
                     self.predict(several, features, outcome, behind)
                     self.conclude(outcome, done_before=not several)
-                except (ValueError, OSError, BrokenProcessPool) as error:
+                except (ValueError, OSError, torch.OutOfMemoryError) as error:
                     outcome.problem = f"job {job.name}: {error}"
                     features.drop(several)
                 yield outcome
@@ -233,7 +203,8 @@ class Runner:
             planned = self.plan(known, len(task.numbers))
             if not planned.fits:
                 raise ValueError(planned.refusal)
-            self.begin(task)
+            if task is tasks[0]:
+                self.begin(task.job)
             outcome.tokens = known.tokens
             self.listener.started(task, planned)
             clock.tick("plan")
@@ -264,12 +235,20 @@ class Runner:
             self.plans[key] = plan(batch, config, settings, predictor.device, predictor.dtype, loaded=True)
         return self.plans[key]
 
-    def begin(self, task: Task) -> None:
-        """Writes down what will be in the folder."""
-        name = writer.file_name(task.job.name)
-        writer.write_job(self.folder(task.job), task.job.name, job_text(task.job))
-        with replacing(self.folder(task.job) / f"{name}_run.json") as temporary:
-            temporary.write_text(json.dumps(self.record(task.job), indent=1), encoding="utf-8")
+    def begin(self, job: Job) -> None:
+        """Clears the folder of what does not belong in it, and writes down what will be in it."""
+        folder = self.folder(job)
+        if self.difference(job):
+            for sample in folder.glob("seed-*_sample-*"):  # before the record that says whose they are
+                shutil.rmtree(sample)
+            shutil.rmtree(folder)
+        for left in folder.glob(".*.*.*"):  # of a run that was killed while it wrote
+            if left.suffix in (".tmp", ".old"):
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+        writer.write_job(folder, job.name, job_text(job))
+        writer.ranking_path(folder, job.name).unlink(missing_ok=True)  # that it is there says that all is done
+        with replacing(self.record_path(job)) as temporary:
+            temporary.write_text(json.dumps(self.record(job), indent=1), encoding="utf-8")
 
     def finish(self, job: Job, sample: Sample) -> Result:
         """Scores, checks and writes a sample; what the report needs of it is kept."""
@@ -277,25 +256,20 @@ class Runner:
         folder = self.folder(job)
         paths = writer.write_sample(folder, job.name, sample, judged, chemistry, self.provenance, self.request.formats)
         structure = next(path for path in paths if path.name.endswith("_model.cif"))
-        ligands = {path.stem.rsplit("_", 1)[-1]: path.read_text() for path in paths if path.suffix == ".sdf"}
+        start = structure.name.removesuffix("model.cif") + "ligand_"
+        ligands = {path.stem.removeprefix(start): path.read_text() for path in paths if path.suffix == ".sdf"}
         link = str(structure.relative_to(folder))
         return Result.of(sample, judged, chemistry, structure.read_text(encoding="utf-8"), link, ligands)
 
     def conclude(self, outcome: Outcome, done_before: bool) -> None:
-        """Ranks all samples in the folder, those of earlier runs too, and writes table, best sample and report."""
-        job, folder, name = outcome.job, outcome.folder, writer.file_name(outcome.job.name)
+        """Ranks all samples in the folder, those of earlier runs too, and writes report, best sample and table."""
+        job, folder = outcome.job, outcome.folder
         rows = writer.read_ranking(folder, job.name)
         outcome.ranking = sorted(rows, key=lambda row: -row.merit)
-        page = folder / f"{name}_report.html"
         outcome.warnings = job_warnings(job)
-        if (
-            done_before
-            and (folder / f"{name}_ranking_scores.csv").exists()
-            and (page.exists() or not self.request.report)
-        ):
-            return
-        writer.write_ranking(folder, job.name, rows, self.provenance, outcome.ranking[0][:2])
-        if self.request.report:
+        page = folder / f"{writer.file_name(job.name)}_report.html"
+        ranked = done_before and writer.ranking_path(folder, job.name).exists()
+        if self.request.report and not (ranked and page.exists()):
             tokens = outcome.tokens or tokenize(build(job, self.options.build), self.options)
             new = {(result.seed, result.number): result for result in outcome.results}
             results = [
@@ -303,6 +277,8 @@ class Runner:
                 for row in outcome.ranking
             ]
             write_report(page, self.facts(outcome, tokens), results)
+        if not ranked:
+            writer.write_ranking(folder, job.name, rows, self.provenance, outcome.ranking[0][:2])
 
     def facts(self, outcome: Outcome, tokens: Tokens) -> JobFacts:
         job, provenance = outcome.job, self.provenance
@@ -318,8 +294,15 @@ class Runner:
             random_weights=bool(provenance.warning),
             date=time.strftime("%Y-%m-%d"),
             seconds=sum(outcome.seconds.values()),
-            warnings=outcome.warnings,
         )
+
+
+def checksum(network: Network) -> int:
+    """Of all parameters: files of the same name may hold other weights."""
+    found = 0
+    for tensor in network.state_dict().values():
+        found = crc32(tensor.cpu().reshape(-1).view(torch.uint8).numpy(), found)
+    return found
 
 
 def job_text(job: Job) -> str:

@@ -7,13 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int, UInt8
 
+from alphafold3_pytorch.inputs import stockholm
+
 GAP = ord("-")
 _LOWER = np.zeros(256, bool)
 _LOWER[ord("a") : ord("z") + 1] = True
 _DOTS = bytes.maketrans(b".", b"-")
 
-# db|accession|NAME_SPECIES of UniProt; an accession may have an isoform number.
+# db|accession|NAME_SPECIES of UniProt; an accession may have an isoform number. UniRef100_accession_taxon/ of ColabFold
+# searches whose hits got the numbers of their taxa, as Protenix has them.
 _UNIPROT = re.compile(r"(?:tr|sp)\|[A-Z0-9]{6,10}(?:_\d+)?\|[A-Z0-9]{1,10}_(?P<species>[A-Z0-9]{1,5})")
+_UNIREF = re.compile(r"UniRef100_[A-Z0-9-]+_(?P<species>\d+)(?=/|\s|$)")
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,8 +41,8 @@ class Alignment:
         return self.letters[row].tobytes().decode("ascii")
 
     def species(self) -> tuple[str, ...]:
-        """Species of the rows by their UniProt names; empty where there is none."""
-        found = (_UNIPROT.match(name.strip()) for name in self.names)
+        """Species of the rows by their UniProt names, or numbers of taxa; empty where there is none."""
+        found = (_UNIPROT.match(name.strip()) or _UNIREF.match(name.strip()) for name in self.names)
         return tuple(match["species"] if match else "" for match in found)
 
     def without_duplicates(self) -> "Alignment":
@@ -84,12 +88,11 @@ def parse_a3m(text: str) -> Alignment:
 def from_a3m_rows(names: Sequence[str], sequences: Sequence[str]) -> Alignment:
     rows = [sequence.encode("ascii", "replace") for sequence in sequences]
     joined = np.frombuffer(b"".join(rows).translate(_DOTS), np.uint8)
-    lengths = np.array([len(row) for row in rows])
-    starts = np.cumsum(lengths) - lengths
+    ends = np.cumsum([len(row) for row in rows])
+    starts = np.concatenate([[0], ends[:-1]])
     _check_letters(names, joined, starts)
     columns = np.flatnonzero(~_LOWER[joined])
-    row_of = np.searchsorted(starts, columns, side="right") - 1
-    counts = np.bincount(row_of, minlength=len(rows))
+    counts = np.searchsorted(columns, ends) - np.searchsorted(columns, starts)
     wrong = np.flatnonzero(counts != counts[0])
     if len(wrong):
         place = int(wrong[0])
@@ -97,12 +100,9 @@ def from_a3m_rows(names: Sequence[str], sequences: Sequence[str]) -> Alignment:
             f"row {place + 1} of the alignment ({names[place][:40]!r}) has {counts[place]} columns, the query has "
             f"{counts[0]}; lower-case letters do not count"
         )
-    shape = len(rows), int(counts[0])
-    before = np.concatenate([[-1], columns[:-1]]) if len(columns) else columns
-    first = np.arange(len(columns)) % max(shape[1], 1) == 0
-    before = np.where(first, starts[row_of] - 1, before)
-    deletions = (columns - before - 1).astype(np.int32)
-    return Alignment(tuple(names), joined[columns].reshape(shape), deletions.reshape(shape))
+    columns = columns.reshape(len(rows), int(counts[0]))
+    deletions = np.diff(columns, axis=1, prepend=starts[:, None] - 1) - 1
+    return Alignment(tuple(names), joined[columns], deletions.astype(np.int32))
 
 
 _ALLOWED = np.zeros(256, bool)
@@ -117,34 +117,6 @@ def _check_letters(names: Sequence[str], joined: np.ndarray, starts: np.ndarray)
         raise ValueError(f"row {row + 1} of the alignment ({names[row][:40]!r}) has {chr(joined[odd[0]])!r} in it")
 
 
-def parse_stockholm(text: str) -> Alignment:
-    """Columns where the first sequence has a gap are left out, as in an a3m made of it."""
-    sequences: dict[str, list[str]] = {}
-    for line in text.splitlines():
-        if not line.strip() or line.startswith(("#", "//")):
-            continue
-        fields = line.split()
-        if len(fields) != 2:
-            raise ValueError(f"{line[:40]!r} is no Stockholm line; one has a name and aligned letters")
-        sequences.setdefault(fields[0], []).append(fields[1])
-    if not sequences:
-        raise ValueError("the Stockholm text has no sequence")
-    names, rows = list(sequences), ["".join(parts).upper().replace(".", "-") for parts in sequences.values()]
-    ragged = next((name for name, row in zip(names, rows, strict=True) if len(row) != len(rows[0])), None)
-    if ragged is not None:
-        raise ValueError(f"sequence {ragged[:40]!r} of the Stockholm alignment is not as long as the first")
-    keep = [letter != "-" for letter in rows[0]]
-    return from_a3m_rows(names, [_as_a3m(row, keep) for row in rows])
-
-
-def _as_a3m(row: str, keep: Sequence[bool]) -> str:
-    return "".join(
-        letter if column else letter.lower()
-        for letter, column in zip(row, keep, strict=True)
-        if column or letter != "-"
-    )
-
-
 def parse_alignment(text: str) -> Alignment:
     """a3m or Stockholm, told apart by the first line."""
-    return parse_stockholm(text) if text.lstrip().startswith("# STOCKHOLM") else parse_a3m(text)
+    return parse_a3m(stockholm.to_a3m(text) if stockholm.is_stockholm(text) else text)

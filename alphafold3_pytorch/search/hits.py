@@ -32,12 +32,17 @@ class Hit:
         return f"{self.entry}_{self.chain}"
 
 
-def parse_hits(text: str) -> list[Hit]:
+def parse_hits(text: str, residues: int | None = None) -> list[Hit]:
     """The hits of HHsearch (hhr) or hmmsearch (a3m, Stockholm) in their order; others than chains of the PDB are left
-    out, as are rows of an alignment that do not say which part of a chain they are (the query itself)."""
+    out, as are rows of an alignment that do not say which part of a chain they are (the query itself).
+
+    The columns of an alignment must be the residues of the query, if it is said how many these are.
+    """
     if text.lstrip().startswith("Query "):
         return parse_hhr(text)
-    return parse_hmmsearch_sto(text) if text.lstrip().startswith("# STOCKHOLM") else parse_hmmsearch_a3m(text)
+    if text.lstrip().startswith("# STOCKHOLM"):
+        return parse_hmmsearch_sto(text, residues)
+    return parse_hmmsearch_a3m(text, residues)
 
 
 def parse_hhr(text: str) -> list[Hit]:
@@ -67,18 +72,26 @@ def _hhr_hit(part: str) -> Hit | None:
     )
 
 
-def parse_hmmsearch_a3m(text: str) -> list[Hit]:
+def parse_hmmsearch_a3m(text: str, residues: int | None = None) -> list[Hit]:
     """Rows of an a3m whose columns are the query's residues."""
-    hits = []
+    hits: list[Hit] = []
     for header, row in zip(*parse_fasta(text), strict=True):
         if name := _PART.match(header):
             length = _LENGTH.search(header)
             pairs = (("-" if letter.islower() else "x", letter) for letter in row)
             hits.append(_part_hit(name, pairs, int(length[1]) if length else None))
+            residues = _checked_width(name[0], sum(not letter.islower() for letter in row), residues)
     return hits
 
 
-def parse_hmmsearch_sto(text: str) -> list[Hit]:
+def _checked_width(name: str, width: int, residues: int | None) -> int:
+    """The number of columns that the next row must have too."""
+    if residues not in (None, width):
+        raise ValueError(f"{name} is aligned to {width} columns, but the query has {residues} residues")
+    return width
+
+
+def parse_hmmsearch_sto(text: str, residues: int | None = None) -> list[Hit]:
     """Rows of a Stockholm alignment; its line RF says which columns are the query's residues."""
     rows: dict[str, list[str]] = {}
     lengths: dict[str, int] = {}
@@ -86,7 +99,7 @@ def parse_hmmsearch_sto(text: str) -> list[Hit]:
     for line in text.splitlines():
         fields = line.split(maxsplit=3)
         if line.startswith("#=GC RF"):
-            reference += fields[2]
+            reference += "".join(fields[2:])
         elif line.startswith("#=GS") and len(fields) == 4 and (length := _LENGTH.search(fields[3])):
             lengths[fields[1]] = int(length[1])
         elif fields and line[0] not in "#/":
@@ -98,6 +111,8 @@ def parse_hmmsearch_sto(text: str) -> list[Hit]:
                 f"{name} of the Stockholm alignment has {len(row)} columns, its line #=GC RF {len(reference)}"
             )
     columns = ["-" if mark == "." else "x" for mark in reference]
+    if named:
+        _checked_width("the Stockholm alignment", columns.count("x"), residues)
     return [_part_hit(match, zip(columns, row, strict=True), lengths.get(name)) for name, (match, row) in named.items()]
 
 

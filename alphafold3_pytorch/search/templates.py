@@ -1,28 +1,24 @@
 """Hits of a template search to templates: filters of SI 2.4, and the hit's residues found in the mmCIF file."""
 
 import logging
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from biotite.sequence import ProteinSequence
-from biotite.sequence.align import SubstitutionMatrix, align_optimal  # pyright: ignore[reportAttributeAccessIssue]
 
 from alphafold3_pytorch.chem import cif
-from alphafold3_pytorch.chem.residues import LETTERS, PROTEIN
-from alphafold3_pytorch.inputs.job import Template
-from alphafold3_pytorch.search.hits import Hit
-from alphafold3_pytorch.structure import cif_text
+from alphafold3_pytorch.chem.residues import PROTEIN
+from alphafold3_pytorch.inputs.job import Entity, Job, Protein, Template
+from alphafold3_pytorch.inputs.template_files import aligned, chain_mmcif, chain_sequence
+from alphafold3_pytorch.search.hits import Hit, parse_hits
 from alphafold3_pytorch.structure.mmcif import Entry, read_entry, release_date
-from alphafold3_pytorch.structure.mmcif_text import tables
-from alphafold3_pytorch.structure.table import Structure
 
 logger = logging.getLogger(__name__)
 SUFFIXES = [f"{part}{end}" for part in ("", "-assembly1") for end in (".cif", ".cif.gz", ".bcif", ".bcif.gz")]
-GAP = -11, -1  # opening and extending, with BLOSUM62
-COMPONENT_TABLES = ("chem_comp_atom", "chem_comp_bond")  # templates need no chemistry
+LATEST = "2021-09-30"
 ALIKE = 0.9  # share of a hit's residues that its chain must have, where the two sequences are not the same
 
 
@@ -30,11 +26,39 @@ ALIKE = 0.9  # share of a hit's residues that its chain must have, where the two
 class TemplateLimits:
     """Which hits become templates. The defaults are those of inference; training draws from up to 20."""
 
-    released_by: str | None = "2021-09-30"  # ISO date of the latest ones
+    released_by: str | None = LATEST  # ISO date of the latest ones
     shortest: int = 10  # residues of a hit
     least_aligned: float = 0.1  # share of the query that is aligned to the hit: more than this
     longest_copy: float = 0.95  # a hit that is a piece of the query itself must not be longer than this share of it
     most: int = 4
+
+    def __post_init__(self) -> None:
+        if self.released_by is not None and not re.fullmatch(r"\d{4}-\d\d-\d\d", self.released_by):
+            raise ValueError(
+                f"{self.released_by!r} is no date that templates can be released by; write year-month-day, {LATEST}"
+            )
+
+
+def complete(job: Job, folder: Path | None, limits: TemplateLimits = TemplateLimits()) -> Job:
+    """The job with templates where it has hits. A date limit of the chain itself counts instead of that in `limits`."""
+    return replace(job, entities=tuple(_completed(entity, folder, limits) for entity in job.entities))
+
+
+def _completed(entity: Entity, folder: Path | None, limits: TemplateLimits) -> Entity:
+    if not isinstance(entity, Protein) or entity.template_hits is None or entity.templates is not None:
+        return entity
+    where = f"template hits of protein {entity.ids[0]}"
+    if folder is None:
+        raise ValueError(f"{where}: give the folder of the mmCIF files of the entries (--template-folder)")
+    if not folder.is_dir():
+        raise ValueError(f"{where}: the template folder {folder} is not there")
+    limits = replace(limits, released_by=entity.max_template_date or limits.released_by)
+    try:
+        hits = parse_hits(entity.template_hits, len(entity.sequence))
+        found = templates_of(hits, entity.sequence, folder, limits)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
+    return replace(entity, templates=found, template_hits=None)
 
 
 def templates_of(
@@ -87,9 +111,9 @@ def _template(hit: Hit, path: Path, width: int, limits: TemplateLimits) -> tuple
     """A template and a text by which to tell it from others; or None, and the log says why."""
     try:
         if limits.released_by is not None:
-            date = _release_date(path)
-            if not date or date > limits.released_by:
-                return _left_out(hit, f"released {date or 'nobody knows when'}, the limit is {limits.released_by}")
+            released = _release_date(path)
+            if not released or released > limits.released_by:
+                return _left_out(hit, f"released {released or 'nobody knows when'}, the limit is {limits.released_by}")
         entry = _entry(path)
         number = _chain_of(entry, hit.chain)
         if number is None:
@@ -100,7 +124,7 @@ def _template(hit: Hit, path: Path, width: int, limits: TemplateLimits) -> tuple
 
 
 def _made(hit: Hit, entry: Entry, number: int, width: int, limits: TemplateLimits) -> tuple[str, Template] | None:
-    structure, sequence = entry.structure, _sequence(entry, number)
+    structure, sequence = entry.structure, chain_sequence(entry, number)
     unknown = [code for code in structure.chains[number].residues if code not in structure.components]
     if unknown:
         return _left_out(hit, f"it has the unknown component {unknown[0]}", logging.WARNING)
@@ -117,30 +141,27 @@ def _left_out(hit: Hit, reason: str, level: int = logging.INFO) -> None:
     logger.log(level, "template %s left out: %s", hit.name, reason)
 
 
+@lru_cache(maxsize=1)
+def _blocks(path: Path) -> list[cif.Block]:
+    return cif.read_file(path)
+
+
 @lru_cache(maxsize=4)
 def _entry(path: Path) -> Entry:
     """Chains of one entry often follow each other among hits."""
-    return read_entry(path)
+    block = next((block for block in _blocks(path) if "atom_site" in block), None)
+    return read_entry(path if block is None else block)
 
 
 def _release_date(path: Path) -> str:
-    """Read without the atoms, since most hits need no more."""
-    return next((date for block in cif.read_file(path) if (date := release_date(block))), "")
+    """Known before the atoms are looked at, since most hits need no more."""
+    return next((date for block in _blocks(path) if (date := release_date(block))), "")
 
 
 def _chain_of(entry: Entry, author: str) -> int | None:
     """A protein chain by the authors' id."""
     chains = zip(entry.structure.chains, entry.authors, strict=True)
     return next((n for n, (chain, names) in enumerate(chains) if names.chain == author and chain.kind == PROTEIN), None)
-
-
-def _sequence(entry: Entry, number: int) -> str:
-    """Letters of all residues of a chain; a modified one has its parent's."""
-    components = entry.structure.components
-    letters = (
-        components[code].letter if code in components else "" for code in entry.structure.chains[number].residues
-    )
-    return "".join(letter if len(letter) == 1 else "X" for letter in letters)
 
 
 def _located(hit: Hit, sequence: str) -> dict[int, int]:
@@ -158,28 +179,5 @@ def _located(hit: Hit, sequence: str) -> dict[int, int]:
 
 def _aligned(part: str, sequence: str) -> dict[int, int]:
     """Places of the same letters of a part and the whole."""
-    texts = [ProteinSequence("".join(c if c in LETTERS else "X" for c in text)) for text in (part, sequence)]
-    matrix = SubstitutionMatrix.std_protein_matrix()
-    best = align_optimal(*texts, matrix, gap_penalty=GAP, terminal_penalty=False, max_number=1)[0].trace
-    same = [(one, other) for one, other in best.tolist() if one >= 0 <= other and part[one] == sequence[other]]
+    same = [(one, other) for one, other in aligned(part, sequence) if part[one] == sequence[other]]
     return dict(same) if len(same) >= ALIKE * len(part) else {}
-
-
-def chain_mmcif(entry: Entry, number: int) -> str:
-    """One chain of an entry as mmCIF text, with the entry's release date."""
-    structure = entry.structure
-    mine = structure.chain == number
-    alone = Structure(
-        chains=(structure.chains[number],),
-        chain=np.zeros(mine.sum(), int),
-        residue=structure.residue[mine],
-        names=structure.names[mine],
-        elements=structure.elements[mine],
-        charges=structure.charges[mine],
-        positions=structure.positions[mine],
-        bonds=np.zeros((0, 2), np.int64),
-        components=structure.components,
-    )
-    written = {name: table for name, table in tables(alone, entry.id).items() if name not in COMPONENT_TABLES}
-    history = {"ordinal": ["1"], "data_content_type": ["Structure model"], "revision_date": [entry.released or "?"]}
-    return cif_text.write(entry.id, written | {"pdbx_audit_revision_history": history})

@@ -60,6 +60,17 @@ def test_dictionary_and_mmcif_give_the_same(root):
             assert np.array_equal(ours.ideal, theirs.ideal, equal_nan=True) and (ours.charges == theirs.charges).all()
 
 
+def test_components_need_no_marks_between_them(root):
+    """As users' own files come: no # between tables, lines of Windows, keywords in capitals."""
+    text = read_text(root / "tests/goldens/features/components.cif.gz")
+    bare = "\n".join(line for line in text.splitlines() if not line.startswith("#"))
+    bare = bare.replace("data_", "DATA_").replace("loop_", "Loop_").replace("\n", "\r\n")
+    known, found = read_components(text), read_components(f"\r\n{bare}")
+    assert known.keys() == found.keys() and len(known) > 10
+    for code, component in known.items():
+        assert component.names == found[code].names and np.array_equal(component.bonds, found[code].bonds)
+
+
 def test_unknown_codes_name_the_near_ones():
     with pytest.raises(ValueError, match="did you mean ATP"):
         ccd.component("atp")

@@ -79,6 +79,65 @@ def test_values_may_stand_behind_a_text_field():
     assert block.texts("t", "b").tolist() == ["MKV\nLL", "GG"] and block.texts("t", "c").tolist() == ["A,C", "B"]
 
 
+def test_blocks_and_tables_need_no_mark_between_them():
+    text = "\r\n\tdata_A\r\n_c.id A LOOP_ _a.x\t_a.y # two columns\r\n1 'it's' 2\r\n;b\r\nc\r\n;\r\nDATA_A _c.id  B"
+    first, second = cif.read(text)
+    assert (first.name, second.name) == ("A", "A")  # not lost, though they have one name
+    assert first.texts("a", "x").tolist() == ["1", "2"] and first.texts("a", "y").tolist() == ["it's", "b\nc"]
+    assert first.value("c", "id") == "A" and second.value("c", "id") == "B" and "a" not in second
+
+
+def test_what_does_not_start_with_a_block_has_none():
+    assert cif.read("") == cif.read("# nothing\n") == cif.read("HEADER  data_A\n_a.x 1\n") == []
+
+
+spaces = st.sampled_from([" ", "\t", "\n", "  \n\n ", " # a 'remark\n", "\n#\n", "\n# data_X loop_\n "])
+table_values = st.text("aB1 .?'\"#;_\n", max_size=5).filter(
+    lambda value: value not in cif.UNKNOWN and "\n;" not in value
+)
+
+
+@st.composite
+def legal_word(draw, value: str) -> str:
+    """A value in one of the ways in which it may stand."""
+    ways = [f"\n;{value}\n;"]
+    ways += [f"{mark}{value}{mark}" for mark in "'\"" if "\n" not in value and f"{mark} " not in value]
+    if value and value[0] not in "#'\";_" and not set(" \n") & set(value):
+        ways.append(value)
+    return draw(st.sampled_from(ways))
+
+
+@st.composite
+def legal_text(draw, tables: dict[str, list[list[str]]]) -> str:
+    case = lambda word: draw(st.sampled_from([word, word.upper()]))  # noqa: E731
+    words = [f"{case('data_')}X"]
+    for name, rows in tables.items():
+        columns = [f"_{name}.{letter}" for letter in "abc"[: len(rows[0])]]
+        values = [draw(legal_word(value)) for row in rows for value in row]
+        if len(rows) == 1 and draw(st.booleans()):
+            words += [word for pair in zip(columns, values, strict=True) for word in pair]
+        else:
+            words += [case("loop_"), *columns, *values]
+    text = "".join(draw(spaces) + word for word in words) + draw(spaces)
+    return text.replace("\n", draw(st.sampled_from(["\n", "\r\n"])))
+
+
+@given(st.data())
+def test_legal_styles_read_equal(data):
+    row = lambda width: st.lists(table_values, min_size=width, max_size=width)  # noqa: E731
+    rows = st.integers(1, 3).flatmap(lambda width: st.lists(row(width), min_size=1, max_size=3))
+    tables = data.draw(st.dictionaries(st.sampled_from(["t", "chem_comp", "u"]), rows, min_size=1))
+    (block,) = cif.read(data.draw(legal_text(tables)))
+    for name, content in tables.items():
+        for place, letter in enumerate("abc"[: len(content[0])]):
+            assert block.texts(name, letter).tolist() == [row[place] for row in content]
+
+
+def test_a_question_mark_in_quotes_is_one():
+    (block,) = cif.read("data_A\nloop_\n_t.a\n? '?' . \".\"\n")
+    assert block.texts("t", "a").tolist() == ["", "?", "", "."]
+
+
 def test_files_of_all_kinds(tmp_path):
     raw = {"cif": TEXT.encode(), "bcif": binary(TEXT)}
     for name, content in (raw | {f"{name}.gz": gzip.compress(content) for name, content in raw.items()}).items():
@@ -100,8 +159,15 @@ def test_files_of_all_kinds(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("data_A\nloop_\n_a.x\n_a.y\n1 2 3\n", "data_A: the table _a cannot be read"),
-        ("data_A\n_a.x\n;never ends\n", "data_A: the table _a cannot be read"),
+        ("data_A\nloop_\n_a.x\n_a.y\n1 2 3\n", "data_A: the table _a has 3 values where _a.y ends a row"),
+        ("data_A\n_a.x\n;never ends\n", "the text field ;never ends does not end"),
+        ("data_A\n_a.x 'never ends\n", "the quote 'never does not end on its line"),
+        ("data_A\n_a.x\n_a.y 1\n", "data_A: _a.x has 0 values; it needs one"),
+        ("data_A\n_a.x 1 2\n", "data_A: _a.x has 2 values; it needs one"),
+        ("data_A\nloop_\n_a.x\n1 2\n_a.y 1\n", "data_A: the table _a has 1 values"),
+        ("data_A\n_a.x 1\n_a.x 2\n", "data_A: the table _a has the column x twice"),
+        ("data_A stray\n_a.x 1\n", "data_A stray is not understood"),
+        ("data_A\nsave_frame\n_a.x 1\nsave_\n", "save_frame is not understood"),
         ("data_A\n_a.x one\n", "data_A: _a.x cannot be read: could not convert string to float: 'one'"),
         ("data_A\n_a.x inf\n", "data_A: _a.x cannot be read: a number is infinite"),
         ("data_A\n_a.y 1\n", "data_A has no _a.x, which is needed here"),

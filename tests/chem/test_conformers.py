@@ -3,11 +3,14 @@ import time
 import numpy as np
 import pytest
 
+from alphafold3_pytorch.chem import conformers
 from alphafold3_pytorch.chem.ccd import component
 from alphafold3_pytorch.chem.component import read_components
 from alphafold3_pytorch.chem.conformers import Limits, conformer, graph_layout, substitute
 from alphafold3_pytorch.chem.ligands import from_smiles
 from alphafold3_pytorch.chem.molecules import heavy_molecule, molecule
+from alphafold3_pytorch.features.featurize import featurize
+from alphafold3_pytorch.inputs.job import Job, Ligand
 
 
 def bond_lengths(positions, bonds):
@@ -51,6 +54,38 @@ def test_the_time_limit_holds():
     started = time.perf_counter()
     conformer(from_smiles("C" * 200, "LIG_A"), seed=1, limits=Limits(seconds=1.0))  # 602 atoms, would take minutes
     assert time.perf_counter() - started < 10
+
+
+def dendrimer(generations: int) -> str:
+    branch = dendrimer(generations - 1) if generations else "C"
+    return f"N(CC{branch})CC{branch}"
+
+
+@pytest.mark.parametrize("smiles", ["N[C@@H](CCC(N)=O)C(=O)" * 156 + "O", dendrimer(7)], ids=["peptide", "dendrimer"])
+def test_large_ligands_neither_hang_nor_crash(smiles):
+    started = time.perf_counter()
+    batch = featurize(Job("large", (Ligand(("A", "B"), smiles=smiles),)))
+    assert batch.atom_mask.sum() > 2 * 1275 and batch.atom_features.isfinite().all()
+    assert time.perf_counter() - started < 20
+
+
+def test_a_molecule_that_took_long_in_vain_is_not_tried_again(monkeypatch):
+    tried = []
+
+    def fail(mol, seed, limits, random_start):
+        tried.append((seed, random_start))
+        time.sleep(0.06)
+
+    monkeypatch.setattr(conformers, "embed", fail)
+    known = from_smiles("CCO", "LIG_A")
+    for seed in range(4):
+        assert conformer(known, seed, Limits(seconds=1.0)) is None
+    assert tried == [(0, False), (0, True)]
+    assert conformer(known, 5, Limits(seconds=30.0)) is None and len(tried) == 4
+    other = from_smiles("CCO", "LIG_B")
+    for seed in (1, 2):
+        conformer(other, seed, Limits(seconds=30.0))  # failing at once costs little, so another seed may have more luck
+    assert len(tried) == 8
 
 
 def test_chemistry_that_cannot_be_understood_has_substitutes():

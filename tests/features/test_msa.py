@@ -1,3 +1,6 @@
+import gzip
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,6 +11,8 @@ from alphafold3_pytorch.features.featurize import prepare
 from alphafold3_pytorch.features.msa import encoding, paired_places
 from alphafold3_pytorch.features.options import FeatureOptions
 from alphafold3_pytorch.inputs.job import Dna, Job, Ligand, Modification, Protein, Rna
+from alphafold3_pytorch.inputs.reading import read_text
+from alphafold3_pytorch.search.alignment import parse_a3m
 
 SEQUENCE = "MKTAYI"
 
@@ -42,6 +47,12 @@ def test_deletions_and_profile():
     assert found.deletions[2].tolist() == [0, 3, 0, 0, 0, 0] and np.allclose(found.deletion_mean, [0, 1, 0, 0, 0, 0])
     assert np.allclose(found.profile.sum(axis=1), 1) and np.isclose(found.profile[2, GAP], 2 / 3)
     assert text(found.rows)[3][-1] == "C"  # selenocysteine counts as cysteine
+
+
+def test_counts_of_deletions_are_limited_and_their_mean_is_not():
+    text = a3m(("q", SEQUENCE), ("h", f"M{'a' * 200}KTAYI"))
+    found = msa(Protein(("A",), SEQUENCE, unpaired_msa=text, paired_msa=""))
+    assert found.deletions.max() == 127 and found.deletion_mean.tolist() == [0, 100, 0, 0, 0, 0]
 
 
 def test_short_chains_ligands_and_dna_have_their_own_sequence_only():
@@ -121,3 +132,22 @@ def test_alignments_that_do_not_fit(unpaired, message):
 def test_letters_of_every_kind():
     assert encoding("protein")[ord("B")] == 3 and encoding("protein")[ord("J")] == UNKNOWN
     assert encoding("dna")[ord("T")] == 29 and encoding("rna")[ord("T")] == 25 and encoding("ligand")[ord("-")] == GAP
+
+
+def test_rows_are_paired_by_taxon_as_protenix_pairs_them(root):
+    with gzip.open(root / "tests/goldens/pairing/protenix_7wux.json.gz", "rt") as file:
+        golden = json.load(file)
+    species = [parse_a3m("".join(f">{name}\nM\n" for name in names)).species() for names in golden["names"]]
+    assert paired_places(species, 8192, 600).tolist() == golden["rows"]
+
+
+def test_real_alignments_are_paired_by_taxon(shared):
+    texts = [read_text(shared / f"data/msas/protenix__7wux__{chain}__pairing.a3m.gz") for chain in (1, 2)]
+    proteins = [
+        Protein((name,), text.split("\n")[1], unpaired_msa="", paired_msa=text)
+        for name, text in zip("AB", texts, strict=True)
+    ]
+    found = msa(*proteins)
+    width = len(proteins[0].sequence)
+    assert len(found.rows) == 108
+    assert all((found.rows[:, part] != GAP).any(axis=1).all() for part in (slice(width), slice(width, None)))

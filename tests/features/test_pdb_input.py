@@ -202,7 +202,9 @@ def test_template_pair_features_are_those_of_the_network():
     ("changes", "message"),
     [
         ({"mmcif_filepath": "x.pdb"}, "mmcif_filepath is 'x.pdb'; it must end in .cif"),
-        ({"cropping_config": {"n_res": 8}}, "cropping_config is not supported yet"),
+        ({"cropping_config": {"n_res": 8}, "inference": True}, "cropping_config needs the positions"),
+        ({"cropping_config": {"n_tokens": 8}}, "cropping_config has 'n_tokens'; known are n_res"),
+        ({"cropping_config": {"n_res": 8}, "chains": ("Z", None)}, "there is no chain 'Z' to crop around"),
         ({"cutoff_date": "30.9.2021"}, "write year-month-day"),
         ({"training": True, "inference": True}, "choose one"),
         ({"msa_dir": "/nowhere"}, "msa_dir is '/nowhere', which is not a folder"),

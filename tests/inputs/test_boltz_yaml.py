@@ -80,7 +80,11 @@ def test_rows_are_paired_by_key(tmp_path):
         ("atom1: [F, 1, O4]", "atom1: [G, 1, C1]", "chain G is given as SMILES, which has no atom names"),
         ("  - bond:", "  - bnd:", "constraints[0].bnd: unknown key; did you mean bond?"),
         ("ACGU}", "AC, cyclic: true}", "a ring has at least 3 residues"),
-        ("constraints:", "templates: [{cif: x.cif}]\nconstraints:", "templates: Boltz templates are not supported"),
+        ("constraints:", "templates: [{cif: x.cif}]\nconstraints:", "templates[0]: x.cif: No such file"),
+        ("constraints:", "templates: [{pdb: x.pdb}]\nconstraints:", "files in the old PDB format are not read"),
+        ("constraints:", "templates: [{cif: x, force: true}]\nconstraints:", "not enforced by a potential"),
+        ("constraints:", "templates: [{cif: x, chain_id: C}]\nconstraints:", "chain_id: C is no protein chain"),
+        ("constraints:", "templates: [{cif: x, template_id: A}]\nconstraints:", "they are pairs"),
         (
             "constraints:",
             "properties: [{affinity: {binder: G}}]\nconstraints:",

@@ -8,6 +8,7 @@ from alphafold3_pytorch.features.featurize import featurize
 from alphafold3_pytorch.inputs import mmcif
 from alphafold3_pytorch.inputs.build import build
 from alphafold3_pytorch.inputs.job import AtomAddress, Dna, Job, Ligand, Modification, Protein, Rna
+from alphafold3_pytorch.inputs.read import read
 from alphafold3_pytorch.structure.mmcif_text import mmcif_text
 from tests.structure.test_mmcif import ENTRY
 
@@ -107,7 +108,7 @@ def test_deposited_entries_become_features(shared):
     small = [row for row in rows if int(row["n_tokens"]) < 150 and row["entry_id"] not in OLD_NAMES]
     chosen = small[::25] + [row for row in small if row["has_glycan"] == "1" or row["n_hybrid"] != "0"][:4]
     for row in chosen:
-        batch = featurize(mmcif.read(folder / row["file"]))
+        batch = featurize(read(folder / row["file"])[0])
         assert batch.token_mask.all() and len(batch.asym_id[0].unique()) >= int(row["n_polymer_chains"])
 
 
@@ -115,7 +116,7 @@ def test_names_that_the_dictionary_has_changed_are_refused(shared):
     with pytest.raises(
         ValueError, match="6LU7: residue .* has a bond at atom C41, which the component 02J does not have"
     ):
-        mmcif.read(shared / "data" / "structures" / "6lu7.cif.gz")
+        read(shared / "data" / "structures" / "6lu7.cif.gz")
     with pytest.raises(ValueError, match="7FGZ: residue 302 of chain A is the component 7ZTVU"):
-        mmcif.read(shared / "data" / "structures" / "7fgz.cif.gz")
-    assert "UNKNOWN_CCD" in mmcif.read(shared / "data" / "structures" / "9cox.cif.gz").components
+        read(shared / "data" / "structures" / "7fgz.cif.gz")
+    assert "UNKNOWN_CCD" in read(shared / "data" / "structures" / "9cox.cif.gz")[0].components

@@ -94,7 +94,12 @@ def changed(place: int, **values: object) -> str:
         (text_of({"chains": []}), "job 'one' is empty"),
         (json.dumps({"queries": {}}), "queries: is empty; give at least one query"),
         (changed(0, molecule_type="lipid"), 'molecule_type: is "lipid"; known are protein, rna, dna, ligand'),
-        (changed(0, template_cif_paths=["x.cif"]), "templates are not supported in OpenFold3 JSON"),
+        (changed(0, template_cif_paths=["x.cif"]), "template_cif_paths: x.cif: No such file"),
+        (changed(0, template_cif_paths=["x"], template_cif_chain_ids=["A", "B"]), "give a chain or null for each"),
+        (changed(0, template_cif_paths=["x"], template_alignment_file_path="y"), "give one of them"),
+        (changed(0, template_alignment_file_path="x.m8"), "has no alignments of hits"),
+        (changed(0, template_entry_chain_ids=["1abc_A"]), "notes of its own choice"),
+        (changed(1, template_cif_paths=["x.cif"]), "templates are for proteins"),
         (changed(0, smiles="C"), "chains[0].smiles: is for ligands, this is protein"),
         (changed(0, non_canonical_residues={"x": "SEP"}), 'has "x": "SEP"; write "5": "SEP"'),
         (changed(0, main_msa_file_paths="no.a3m"), "no.a3m: No such file"),
@@ -109,8 +114,7 @@ def test_mistakes_are_named_with_their_path(text, message):
         parse(text)
 
 
-@pytest.mark.parametrize("text", ["# STOCKHOLM 1.0\n", "PK\x03\x04"])
-def test_alignments_in_other_formats_are_refused(tmp_path, text):
-    (tmp_path / "x.sto").write_text(text)
-    with pytest.raises(ValueError, match="not an alignment in a3m format"):
-        parse(changed(0, main_msa_file_paths="x.sto"), tmp_path)
+def test_alignments_in_other_formats_are_refused(tmp_path):
+    (tmp_path / "x.npz").write_text("PK\x03\x04")
+    with pytest.raises(ValueError, match="no alignment in a3m or Stockholm format"):
+        parse(changed(0, main_msa_file_paths="x.npz"), tmp_path)

@@ -10,6 +10,7 @@ from alphafold3_pytorch.inputs.build import build
 from alphafold3_pytorch.inputs.job import Job, Ligand, Protein, Rna
 from alphafold3_pytorch.inputs.molecule_files import cif_of, sdf_of
 from alphafold3_pytorch.inputs.read import parse, read
+from alphafold3_pytorch.inputs.write import write
 
 A3M = ">q\nPVLSC\n>UniRef100_A0A_9606/1-5\nPV-SC\n"
 
@@ -77,6 +78,16 @@ def test_alignments_and_molecules_by_path(tmp_path, monkeypatch):
     assert read("elsewhere/job.json")[0].entities[0] == two_of(job)
 
 
+def test_hits_of_templates_are_kept_for_a_folder_of_structures(tmp_path):
+    (tmp_path / "x.hhr").write_text("Query one\n")
+    (job,) = parse(job_of({"proteinChain": {"sequence": "PVLSC", "templatesPath": "x.hhr"}}), tmp_path)
+    assert isinstance(job.entities[0], Protein) and job.entities[0].template_hits == "Query one\n"
+    assert job.entities[0].templates is None
+    draft = write([job], "protenix")
+    assert not draft.lost and draft.attached == {"one_files/A_templates.hhr": "Query one\n"}
+    assert write([job], "alphafold3").lost == ["one: chain A: the hits of a template search"]
+
+
 def two_of(job: Job) -> Protein:
     entity = job.entities[1]
     assert isinstance(entity, Protein)
@@ -96,7 +107,7 @@ def bonded(**bond: object) -> str:
         (job_of(PROTEIN, userCCDPath="no.cif"), "userCCDPath: no.cif: No such file"),
         (
             job_of({"proteinChain": {"sequence": "PV", "templatesPath": "x.hhr"}}),
-            "Protenix keeps templates as",
+            "templatesPath: x.hhr: No such file",
         ),
         (job_of({"proteinChain": {"sequence": "PV", "unpairedMsaPath": "no.a3m"}}), "no.a3m: No such file"),
         (job_of({"proteinChain": {"sequence": "PV", "msa": {"precomputed_msa_dir": "no"}}}), "no has no pairing.a3m"),

@@ -67,6 +67,8 @@ def polymers(draw: Any, ids: tuple[str, ...]) -> Polymer:
         fields["paired_msa"] = draw(alignments)
         templates = [None, (), (Template("data_T\n", (0,), (3,)),)]
         fields["templates"] = draw(st.sampled_from(templates))
+        if fields["templates"] is None:
+            fields["template_hits"] = draw(st.sampled_from([None, "Query q\n", ">q\nMK\n", "# STOCKHOLM 1.0\n"]))
         fields["max_template_date"] = draw(st.sampled_from(["", "2021-09-30"]))
     return kind(ids, sequence, **fields)
 
@@ -84,7 +86,7 @@ def ligands(draw: Any, ids: tuple[str, ...]) -> Ligand:
 
 @st.composite
 def jobs(draw: Any) -> Job:
-    names = chain_names() if draw(st.booleans()) else iter(["b", "C2", "../A", "Z", "AB", "D", "E", "F", "G", "H"])
+    names = chain_names() if draw(st.booleans()) else iter(["b", "C2", "A-2", "Z", "AB", "D", "E", "F", "G", "H"])
     entities: list[Entity] = []
     for _ in range(draw(st.integers(1, 3))):
         ids = tuple(next(names) for _ in range(draw(st.integers(1, 2))))

@@ -182,6 +182,7 @@ def test_empty_templates_are_computed_once(there):
 
     pair = torch.randn(1, n, n, model.config.dim_pair)
     trunk = model.network.trunk
+    assert trunk.templates is not None
     each = []
     for i in range(slots):
         one = replace(batch, templates=map_tensors(batch.templates, lambda x, i=i: x[:, [i]]))

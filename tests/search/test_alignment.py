@@ -7,7 +7,6 @@ from alphafold3_pytorch.search.alignment import (
     Alignment,
     parse_a3m,
     parse_alignment,
-    parse_stockholm,
     query_alone,
 )
 
@@ -45,7 +44,7 @@ def test_stockholm_says_the_same_as_a3m(example):
 
 
 def test_columns_that_the_query_lacks_are_insertions():
-    alignment = parse_stockholm("# STOCKHOLM 1.0\nq A-C.\nh AGCT\n\nq DE\nh -E\n//\n")
+    alignment = parse_alignment("# STOCKHOLM 1.0\nq A-C.\nh AGCT\n\nq DE\nh -E\n//\n")
     assert alignment.sequence(0) == "ACDE" and alignment.sequence(1) == "AC-E"
     assert alignment.deletions.tolist() == [[0, 0, 0, 0], [0, 1, 1, 0]]
 
@@ -89,3 +88,10 @@ def test_species_by_uniprot_names():
 def test_duplicates_go_and_the_first_stays():
     alignment = parse_a3m(">q\nACD\n>a\nAC-\n>b\nAaCD\n>c\nAC-\n").without_duplicates()
     assert alignment.names == ("q", "a") and query_alone("acd").sequence() == "ACD"
+
+
+def test_species_by_numbers_of_taxa():
+    """As in alignments of Protenix; UniRef names alone say nothing of the species."""
+    names = ["q", "UniRef100_A0A2H1A674_498019/\t268\t0.985", "UniRef100_B4XYC1-2_285525", "UniRef100_B4XYC1\t338"]
+    rows = "".join(f">{name}\nMK\n" for name in [*names, "UniRef90_A0A_9606/1-2"])
+    assert parse_a3m(rows).species() == ("", "498019", "285525", "", "")

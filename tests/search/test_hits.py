@@ -109,7 +109,12 @@ def test_real_reports(shared):
     folder = shared / "data"
     for item in json.loads((folder / "templates" / "index.json").read_text()):
         with gzip.open(folder / item["file"], "rt") as file:
-            hits = parse_hits(file.read())
+            text = file.read()
+        if "a3m_no_realign" in item["file"]:  # rows of which one is longer
+            with pytest.raises(ValueError, match="is aligned to 254 columns, but the query has 255 residues"):
+                parse_hits(text)
+            continue
+        hits = parse_hits(text)
         entries = {hit.entry for hit in hits}
         unnamed = {"2uvo_hhsearch": 2, "sto_hmmalign": 1}  # hits without a chain, the query itself
         missing = next((count for name, count in unnamed.items() if name in item["file"]), 0)

@@ -5,11 +5,12 @@ from dataclasses import replace
 
 import pytest
 
+from alphafold3_pytorch.features.featurize import featurize
 from alphafold3_pytorch.features.templates import read_chain
 from alphafold3_pytorch.inputs.build import build
 from alphafold3_pytorch.inputs.job import Job, Modification, Protein, Rna
 from alphafold3_pytorch.search.hits import Hit, parse_hits
-from alphafold3_pytorch.search.templates import TemplateLimits, find_entry, templates_of
+from alphafold3_pytorch.search.templates import TemplateLimits, complete, find_entry, templates_of
 from alphafold3_pytorch.structure.mmcif_text import mmcif_text
 
 SEQUENCE = "MKVLAWGHTEPLSMQRNDYF"
@@ -133,3 +134,50 @@ def test_the_same_templates_as_official_alphafold3(shared, root):
             pairs = [(query + step, place + step) for query, place, length in runs for step in range(length)]
             ours = list(zip(template.query_indices, template.template_indices, strict=True))
             assert (template.mmcif[5:9].lower(), ours) == (name[:4], pairs)
+
+
+REPORT = f">1abc_A/1-20 mol:protein length:20\n--{SEQUENCE}----\n>1abc_Z/1-20\n--{SEQUENCE}----\n"
+
+
+def test_a_job_with_hits_gets_templates(folder):
+    bare, decided = Protein(("B",), QUERY), Protein(("C",), QUERY, templates=())
+    job = Job("one", (Protein(("A",), QUERY, template_hits=REPORT), bare, decided))
+    first, *others = complete(job, folder).entities
+    assert isinstance(first, Protein) and len(first.templates or ()) == 1 and first.template_hits is None
+    assert others == [bare, decided] and complete(Job("two", (bare,)), None) == Job("two", (bare,))
+
+
+@pytest.mark.parametrize(
+    ("own", "limit", "count"),
+    [("", "2014-12-31", 0), ("2015-01-01", "2014-12-31", 1), ("2014-12-31", "2021-09-30", 0)],
+)
+def test_the_date_limit_of_the_chain_goes_first(folder, own, limit, count):
+    job = Job("one", (Protein(("A",), QUERY, template_hits=REPORT, max_template_date=own),))
+    (protein,) = complete(job, folder, TemplateLimits(released_by=limit)).entities
+    assert isinstance(protein, Protein) and len(protein.templates or ()) == count
+
+
+@pytest.mark.parametrize(
+    ("report", "place", "message"),
+    [
+        (REPORT, None, "template hits of protein A: give the folder .*--template-folder"),
+        (REPORT, "nowhere", "the template folder .*nowhere is not there"),
+        ("1abc\t2\t3\n", "", "template hits of protein A: line 1 is "),
+        (REPORT.replace("--M", "----M"), "", "is aligned to 28 columns, but the query has 26 residues"),
+    ],
+)
+def test_hits_that_cannot_become_templates(folder, report, place, message):
+    job = Job("one", (Protein(("A",), QUERY, template_hits=report),))
+    with pytest.raises(ValueError, match=message):
+        complete(job, None if place is None else folder / place)
+
+
+def test_hits_are_not_passed_over():
+    with pytest.raises(ValueError, match="protein A has hits of templates; make templates of them first"):
+        featurize(Job("one", (Protein(("A",), QUERY, template_hits=REPORT),)))
+
+
+@pytest.mark.parametrize("text", ["May 2019", "20190530", ""])
+def test_a_date_is_a_date(text):
+    with pytest.raises(ValueError, match=f"'{text}' is no date that templates can be released by"):
+        TemplateLimits(released_by=text)

@@ -32,8 +32,10 @@ def contact_probability(
 
 
 def tm_terms(
-    pae_logits: Float[Tensor, "*b n n d"], sizes: Int[Tensor, "n n"] | int, centres: Float[Tensor, "d"] | None = None
-) -> Float[Tensor, "*b n n"]:
+    pae_logits: Float[Tensor, "*b i j d"],
+    sizes: Int[Tensor, "... i j"] | int,
+    centres: Float[Tensor, "d"] | None = None,
+) -> Float[Tensor, "*b i j"]:
     """Expected TM-score term 1 / (1 + (error / d0)^2) of each token pair, d0 from the number of residues (SI 5.9.1).
 
     `centres` (Å) are those of the PAE bins; by default bins of 0.5 Å.

@@ -184,10 +184,14 @@ def write_ranking(
     for path in old:
         if path not in paths:  # of an earlier run that wrote other formats
             path.unlink()
-    paths.append(_write(folder / f"{name}_ranking_scores.csv", _csv(rows)))
     if provenance.terms:
         paths.append(_write(folder / "TERMS_OF_USE.md", provenance.terms))
-    return paths
+    return [*paths, _write(ranking_path(folder, job_name), _csv(rows))]
+
+
+def ranking_path(folder: Path, job_name: str) -> Path:
+    """The table of scores. It is written last: where it is, everything else is."""
+    return folder / f"{file_name(job_name)}_ranking_scores.csv"
 
 
 def _csv(rows: Sequence[Ranked]) -> str:

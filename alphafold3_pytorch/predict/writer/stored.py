@@ -35,7 +35,7 @@ def stored_result(folder: Path, job_name: str, seed: int, number: int, tokens: T
     summary = json.loads((own / f"{prefix}{SUMMARY}").read_text(encoding="utf-8"))
     details = json.loads((own / f"{prefix}confidences.json").read_text(encoding="utf-8"))
     structure = own / f"{prefix}model.cif"
-    ligands = {path.stem.rsplit("_", 1)[-1]: path for path in sorted(own.glob(f"{prefix}ligand_*.sdf"))}
+    ligands = {path.stem.removeprefix(f"{prefix}ligand_"): path for path in sorted(own.glob(f"{prefix}ligand_*.sdf"))}
     return Result(
         seed=seed,
         number=number,
