@@ -26,6 +26,7 @@ __all__ = ["Request", "Settings", "Wanted", "plan", "predict"]
 # Of a folder, files with these endings (or packed ones) are jobs.
 ENDINGS = (".json", ".yaml", ".yml", ".fasta", ".fa", ".cif", ".mmcif", ".bcif")
 PACKED = (".gz", ".xz", ".zst")
+MOST_SEEDS = 100_000
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -137,7 +138,10 @@ def seeds_of(text: str) -> tuple[int, ...]:
         match = re.fullmatch(r"\s*(\d+)(?:\s*-\s*(\d+))?\s*", part)
         if not match or match[2] and int(match[2]) < int(match[1]):
             raise ValueError(f"--seeds {text}: {part!r} is no number or range; write 1,2,3 or 1-20")
-        seeds += range(int(match[1]), int(match[2] or match[1]) + 1)
+        span = range(int(match[1]), int(match[2] or match[1]) + 1)
+        if len(seeds) + len(span) > MOST_SEEDS:
+            raise ValueError(f"--seeds {text}: these are more than {MOST_SEEDS:,} seeds")
+        seeds += span
     return tuple(dict.fromkeys(seeds))
 
 

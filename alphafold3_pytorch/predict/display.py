@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from rich.table import Table
 from alphafold3_pytorch.features.featurize import Complex
 from alphafold3_pytorch.inputs.job import Job, Polymer
 from alphafold3_pytorch.predict.ahead import Task
+from alphafold3_pytorch.predict.chemistry import KINDS
 from alphafold3_pytorch.predict.plan import Plan
 from alphafold3_pytorch.predict.run import Listener, Outcome
 
@@ -100,15 +101,21 @@ def outcome_table(outcome: Outcome) -> Table:
     known = {(result.seed, result.number): result for result in outcome.results}
     for row in outcome.ranking:
         result = known.get((row.seed, row.sample))
-        numbers = [f"{row.ranking_score:.3f}", "", "", "", f"-{row.penalty:.3f}"]
+        numbers = [f"{row.ranking_score:.3f}", "", "", "", ""]
         if result is not None:
             judged, found = result.confidence, result.chemistry.found
             numbers[1:4] = [score(judged.ptm), score(judged.iptm), f"{judged.plddt:.1f}"]
-            numbers[4] = (
-                ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in found.items() if count) or "ok"
-            )
+            numbers[4] = in_short(found)
         table.add_row(str(row.seed), str(row.sample), *numbers)
     return table
+
+
+def in_short(found: Mapping[str, int], most: int = 3) -> str:
+    """The gravest kinds of chemistry problems, and how many others there are."""
+    present = sorted((kind for kind in KINDS if found.get(kind)), key=lambda kind: -KINDS[kind].severity)
+    named = [f"{found[kind]} {kind.replace('_', ' ')}" for kind in present[:most]]
+    others = sum(found[kind] for kind in present[most:])
+    return ", ".join(named + [f"{others} others"] * bool(others)) or "ok"
 
 
 def score(value: float) -> str:

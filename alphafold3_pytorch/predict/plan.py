@@ -214,9 +214,19 @@ def available_memory(device: torch.device) -> float:
     if (info := Path("/proc/meminfo")).exists():
         lines = dict(line.split(":", 1) for line in info.read_text().splitlines())
         amounts.append(1024 * float(lines["MemAvailable"].split()[0]))
-    if (limit := Path("/sys/fs/cgroup/memory.max")).exists() and (text := limit.read_text().strip()) != "max":
-        amounts.append(float(text))
-    return min(amounts)
+    return min([*amounts, *cgroup_limits()])
+
+
+def cgroup_limits(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> Iterator[float]:
+    """Free bytes of our control group and of those around it: a container's, a queue's."""
+    lines = own.read_text().splitlines() if own.exists() else []
+    inside = next((line[3:].strip("/") for line in lines if line.startswith("0::")), "")
+    for group in (root / inside, *(root / inside).parents):
+        limit, used = group / "memory.max", group / "memory.current"
+        if limit.exists() and used.exists() and (text := limit.read_text().strip()) != "max":
+            yield float(text) - float(used.read_text())
+        if group == root:
+            return
 
 
 @lru_cache(maxsize=4)

@@ -16,7 +16,7 @@ from alphafold3_pytorch.inputs.job import Job, Protein
 from alphafold3_pytorch.predict import plan as planning
 from alphafold3_pytorch.predict.accounting import Cost, cost
 from alphafold3_pytorch.predict.loading import random_network
-from alphafold3_pytorch.predict.plan import Work, plan, policies, work_of
+from alphafold3_pytorch.predict.plan import Work, cgroup_limits, plan, policies, work_of
 from alphafold3_pytorch.predict.predictor import Policy, Predictor, Settings
 from tests.predict.test_predictor import JOB
 from tests.predict.tiny import TINY, deeper
@@ -156,3 +156,15 @@ def test_a_refusal_says_how_much_is_missing(monkeypatch):
 def test_available_memory_is_no_more_than_the_machine_has():
     pages, size = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
     assert 0 < planning.available_memory(CPU) <= pages * size
+
+
+def test_memory_of_the_control_groups_around_us(tmp_path):
+    own, inner = tmp_path / "cgroup", tmp_path / "root" / "slurm" / "job"
+    inner.mkdir(parents=True)
+    own.write_text("0::/slurm/job\n")
+    (inner / "memory.max").write_text("max\n")
+    (inner / "memory.current").write_text("5\n")
+    (inner.parent / "memory.max").write_text("1000\n")
+    (inner.parent / "memory.current").write_text("300\n")
+    assert list(cgroup_limits(tmp_path / "root", own)) == [700.0]
+    assert list(cgroup_limits(tmp_path / "root", tmp_path / "none")) == []
