@@ -1,0 +1,164 @@
+"""The report of a run: `filter.csv` with every file, `filter.html` with what decided and what the set is like."""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import fields
+from pathlib import Path
+
+from alphafold3_pytorch.curation.cleaning import FOR_EVALUATION, FOR_TRAINING
+from alphafold3_pytorch.curation.filters import DROPPED, FAILED, KEPT, Decision, Settings
+from alphafold3_pytorch.curation.journal import decisions
+from alphafold3_pytorch.curation.plots import bars, stacks
+from alphafold3_pytorch.predict.report.html import Html, Number, table, tag
+from alphafold3_pytorch.weights.atomic import replacing
+
+CSV, PAGE = "filter.csv", "filter.html"
+FACTS = [field.name for field in fields(Decision) if field.name != "changed"]
+POOR_FIT = "poorly seen ligands"
+CLEANING = list(dict.fromkeys([*(rule.name for rule in (*FOR_TRAINING, *FOR_EVALUATION)), POOR_FIT]))
+SIZES = (128, 256, 384, 512, 768, 1024, 2048, 5120)
+LISTED = 100  # failures on the page; the others are in the table
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+STYLE = """
+:root { --ground: #f3f4f6; --card: #fff; --text: #1b1f24; --faint: #5b6470; --line: #d9dde2;
+  --kept: #1e7d45; --dropped: #c58a1b; --failed: #b3261e; }
+@media (prefers-color-scheme: dark) { :root { --ground: #12151a; --card: #1c2128; --text: #e6e9ed; --faint: #9aa4b0;
+  --line: #343b45; --kept: #6fcf97; --dropped: #f0b849; --failed: #ff8a80; } }
+body { margin: 0 auto; padding: 1rem; max-width: 60rem; background: var(--ground); color: var(--text);
+  font: 15px/1.5 system-ui, "Segoe UI", "DejaVu Sans", sans-serif; }
+section { background: var(--card); border: 1px solid var(--line); border-radius: 6px;
+  padding: .5rem 1rem; margin: 1rem 0; }
+h1 { font-size: 1.4rem; } h2 { font-size: 1.05rem; } caption, .hint { color: var(--faint); text-align: left; }
+table { border-collapse: collapse; } th, td { padding: .15rem .8rem .15rem 0; text-align: left; font-weight: normal; }
+.number { text-align: right; font-variant-numeric: tabular-nums; } .scroll { overflow-x: auto; }
+svg { width: 100%; height: auto; } svg text { fill: var(--text); font-size: 11px; } svg line { stroke: var(--line); }
+.kept { fill: var(--kept); } .dropped { fill: var(--dropped); } .failed { fill: var(--failed); }
+span.kept, span.dropped, span.failed { padding-left: .9em; margin-right: 1em; }
+span.kept { background: linear-gradient(var(--kept), var(--kept)) 0 50% / .7em .7em no-repeat; }
+span.dropped { background: linear-gradient(var(--dropped), var(--dropped)) 0 50% / .7em .7em no-repeat; }
+span.failed { background: linear-gradient(var(--failed), var(--failed)) 0 50% / .7em .7em no-repeat; }
+"""
+
+
+class Summary:
+    """Counts over all decisions; holds no decision but the first failures."""
+
+    def __init__(self) -> None:
+        self.status: Counter[str] = Counter()
+        self.rules: Counter[tuple[str, str]] = Counter()
+        self.years: Counter[tuple[str, str]] = Counter()
+        self.sizes: Counter[str] = Counter()
+        self.chains: Counter[str] = Counter()
+        self.changed: dict[str, list[int]] = {name: [0, 0, 0] for name in CLEANING}
+        self.failures: list[Decision] = []
+
+    def add(self, decision: Decision) -> None:
+        self.status[decision.status] += 1
+        self.rules[decision.status, decision.rule] += 1
+        self.years[decision.released[:4] or "?", decision.status] += decision.status != FAILED
+        for name, atoms, chains in decision.changed:
+            for place, value in enumerate((1, atoms, chains)):
+                self.changed[name][place] += value
+        if decision.status == KEPT and decision.chains:
+            self.sizes[_size(decision.tokens)] += 1
+            self.chains[str(decision.polymer_chains) if decision.polymer_chains < 10 else "10 +"] += 1
+        if decision.status == FAILED and len(self.failures) < LISTED:
+            self.failures.append(decision)
+
+
+def write_report(settings: Settings, files: Collection[str]) -> Counter[str]:
+    """Of the files of this run. Returns how many were kept, dropped and failed."""
+    summary, rows = Summary(), []
+    for decision in decisions(settings.output_dir):
+        if decision.file in files:
+            summary.add(decision)
+            rows.append(_csv_row(decision))
+    with replacing(settings.output_dir / CSV) as draft:
+        draft.write_text(_csv_line([*FACTS, *CLEANING]) + "".join(sorted(rows)), encoding="utf-8")
+    with replacing(settings.output_dir / PAGE) as draft:
+        draft.write_text(page(summary, settings), encoding="utf-8")
+    return summary.status
+
+
+def _csv_row(decision: Decision) -> str:
+    atoms = {name: count for name, count, _ in decision.changed}
+    facts = [getattr(decision, name) for name in FACTS]
+    return _csv_line(["" if fact is None else fact for fact in facts] + [atoms.get(name, 0) for name in CLEANING])
+
+
+def _csv_line(values: Sequence[object]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(values)
+    return text.getvalue()
+
+
+def _size(tokens: int) -> str:
+    return next((f"to {limit:,}" for limit in SIZES if tokens <= limit), f"over {SIZES[-1]:,}")
+
+
+def page(summary: Summary, settings: Settings) -> str:
+    """One page that needs nothing beside it."""
+    policy = settings.policy
+    head = [
+        tag("meta", charset="utf-8"),
+        tag("meta", http_equiv="Content-Security-Policy", content=POLICY),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("title", "Filtered entries"),
+        tag("style", Html(STYLE)),
+    ]
+    total = sum(summary.status.values())
+    counts = "; ".join(f"{summary.status[name]:,} {name}" for name in (KEPT, DROPPED, FAILED))
+    body = [
+        tag("h1", "Filtered entries"),
+        tag("p", f"{total:,} files: {counts}. Released {policy.earliest} to {policy.latest}. {CSV} has every file."),
+        _section("What decided", table("Files by rule", ["rule", "", Number("files")], _rule_rows(summary))),
+        _section("Release", _legend(), stacks(_years(summary), (KEPT, DROPPED))),
+        _section("Tokens of what was kept", bars(_sizes(summary))),
+        _section("Polymer chains of what was kept", bars(sorted(summary.chains.items(), key=_number))),
+        _section("What was taken out of entries", _changes(summary)),
+        _failures(summary),
+    ]
+    return "<!doctype html>\n" + tag("html", tag("head", head), tag("body", body), lang="en") + "\n"
+
+
+def _section(title: str, *content: Html) -> Html:
+    return tag("section", tag("h2", title), content)
+
+
+def _legend() -> Html:
+    return tag("p", [tag("span", name, class_=name) for name in (KEPT, DROPPED)], class_="hint")
+
+
+def _rule_rows(summary: Summary) -> list[list[str]]:
+    ordered = sorted(summary.rules.items(), key=lambda item: (-item[1], item[0]))
+    return [[rule or "all rules passed", status, f"{count:,}"] for (status, rule), count in ordered]
+
+
+def _years(summary: Summary) -> list[tuple[str, tuple[int, int]]]:
+    known = sorted({year for year, _ in summary.years})
+    return [(year, (summary.years[year, KEPT], summary.years[year, DROPPED])) for year in known]
+
+
+def _sizes(summary: Summary) -> list[tuple[str, int]]:
+    order = [f"to {limit:,}" for limit in SIZES] + [f"over {SIZES[-1]:,}"]
+    return [(name, summary.sizes[name]) for name in order]
+
+
+def _number(item: tuple[str, int]) -> tuple[int, str]:
+    return len(item[0]), item[0]
+
+
+def _changes(summary: Summary) -> Html:
+    head = ["rule", Number("entries"), Number("atoms"), Number("chains")]
+    rows = [[name, *(f"{value:,}" for value in values)] for name, values in summary.changed.items() if values[0]]
+    return table("Also of entries that were left out afterwards", head, rows)
+
+
+def _failures(summary: Summary) -> Html | None:
+    if not summary.failures:
+        return None
+    rows = [[Path(decision.file).name, decision.reason] for decision in summary.failures]
+    caption = f"The first {len(rows)}" if summary.status[FAILED] > len(rows) else "All of them"
+    return _section("Failures", table(caption, ["file", "reason"], rows))
