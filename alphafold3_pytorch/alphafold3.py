@@ -263,7 +263,7 @@ class Alphafold3(nn.Module):
         *,
         return_bio_pdb_structures: bool = False,
         **options: Any,
-    ):
+    ) -> Any:
         """The same from sequences and ligands; `options` are those of `forward`.
 
         With `return_bio_pdb_structures` a list of Biopython structures stands in the place of the positions.

@@ -1,5 +1,7 @@
 """The class of the README from the outside: arguments, errors, losses, files."""
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -244,7 +246,7 @@ def test_biopython_structures_of_every_kind_of_chain():
         Alphafold3Input(proteins=["AG"], ss_rna=["AC"], ligands=["CCO"], metal_ions=["Mg"]),
         Alphafold3Input(ss_dna=["ACG"]),
     ]
-    options = dict(num_sample_steps=2, seed=1)
+    options: dict[str, Any] = dict(num_sample_steps=2, seed=1)
     positions = model.forward_with_alphafold3_inputs(inputs, **options)
     structures = model.forward_with_alphafold3_inputs(inputs, **options, return_bio_pdb_structures=True)
     for structure, own in zip(structures, positions, strict=True):

@@ -17,6 +17,11 @@ def job(**protein):
     return json.dumps({"name": "x", "dialect": "alphafold3", "version": 2, "modelSeeds": [1], "sequences": [entity]})
 
 
+def unpaired(job):
+    [protein] = job.entities
+    return protein.unpaired_msa
+
+
 def test_the_same_rows_as_a3m():
     ours, expected = parse_alignment(TEXT), parse_alignment(A3M)
     assert ours.names == expected.names
@@ -30,14 +35,14 @@ def test_alphafold3_json(tmp_path, packed):
     (tmp_path / "job.json").write_text(job(unpairedMsaPath=path.name, pairedMsa=""))
     [from_file] = read(tmp_path / "job.json")
     [inline] = parse(job(unpairedMsa=TEXT, pairedMsa=""))
-    assert [each.entities[0].unpaired_msa for each in (from_file, inline)] == [A3M, A3M]
+    assert [unpaired(each) for each in (from_file, inline)] == [A3M, A3M]
 
 
 def test_boltz(tmp_path):
     (tmp_path / "hits.sto").write_text(TEXT)
     text = "sequences:\n  - protein:\n      id: A\n      sequence: MVLSEG\n      msa: hits.sto\n"
     [read_back] = parse(text, tmp_path)
-    assert read_back.entities[0].unpaired_msa == A3M
+    assert unpaired(read_back) == A3M
 
 
 def test_a_broken_one_is_named():
