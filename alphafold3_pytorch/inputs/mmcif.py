@@ -3,17 +3,20 @@
 import logging
 import re
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 from alphafold3_pytorch.chem.ccd import Components
 from alphafold3_pytorch.chem.residues import BY_LETTER, DNA, LIGAND, PROTEIN, RNA, residue_name
 from alphafold3_pytorch.inputs.job import AtomAddress, Bond, Dna, Entity, Job, Ligand, Modification, Protein, Rna
+from alphafold3_pytorch.inputs.reading import job_name
 from alphafold3_pytorch.structure.mmcif import Entry, read_entry
 from alphafold3_pytorch.structure.table import Chain
 
 logger = logging.getLogger(__name__)
 POLYMERS = {PROTEIN: Protein, RNA: Rna, DNA: Dna}
 UNKNOWN_LETTER = {PROTEIN: "X", RNA: "N", DNA: "N"}
+NAMELESS = ("", "XXXX")  # what programs write where there is no entry yet
 UNKNOWN_LIGANDS = ("UNL", "UNX")  # codes for what the experiment shows and nobody knows
 
 
@@ -25,7 +28,8 @@ def is_mmcif(text: str) -> bool:
 def parse(content: str | bytes, folder: Path | None = None, source: str = "job") -> Job:
     """The job of mmCIF text or BinaryCIF. It speaks of no other files, so the folder does not matter."""
     try:
-        return to_job(read_entry(content))
+        job = to_job(read_entry(content))
+        return replace(job, name=job_name(source)) if job.name in NAMELESS else job
     except ValueError as error:
         raise ValueError(f"{source}: {error}") from None
 

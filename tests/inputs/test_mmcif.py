@@ -52,6 +52,11 @@ def test_a_job_that_is_written_is_the_same_job_when_read():
     assert sequences == {"A": "GXCSNM", "D": "ANGU", "E": "ACGTN"}  # letters of what was modified
 
 
+def test_an_entry_without_a_name_is_called_after_its_file():
+    text = written(JOB).replace("data_law", "data_XXXX").replace("_entry.id law", "_entry.id XXXX")
+    assert mmcif.parse(text, source="models/mine.cif.gz").name == "mine"
+
+
 def test_no_position_is_in_the_job():
     """Positions decide about nothing but which atoms there are."""
     text, moved = written(JOB), build(JOB)
