@@ -376,7 +376,7 @@ def main() -> None:
     # Read when PyTorch is loaded. Threads that spin while they wait are ten times slower on a machine with other work.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
-        app()
+        app(prog_name="af3")
     except (ValueError, OSError) as error:
         if os.environ.get("AF3_DEBUG"):
             raise
