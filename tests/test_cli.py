@@ -9,7 +9,7 @@ from alphafold3_pytorch import __version__, cli
 
 
 def run_main(monkeypatch, capsys, error: Exception) -> tuple[int, str]:
-    def failing_app():
+    def failing_app(prog_name: str):
         raise error
 
     monkeypatch.setattr(cli, "app", failing_app)
