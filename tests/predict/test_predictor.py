@@ -123,9 +123,9 @@ def test_it_is_the_network_and_nothing_else():
         pae, pde, plddt, _ = network.predict_confidence(batch, inputs, single, pair, positions)
     atoms = len(sample.structure)
     np.testing.assert_array_equal(positions[0, 0, :atoms].numpy(), sample.structure.positions)
-    np.testing.assert_array_equal(expected_error(pae)[0, 0].numpy(), sample.pae)
-    np.testing.assert_array_equal(expected_error(pde)[0, 0].numpy(), sample.pde)
-    np.testing.assert_array_equal(expected_plddt(plddt)[0, 0, :atoms].numpy(), sample.plddt)
+    np.testing.assert_allclose(expected_error(pae)[0, 0].numpy(), sample.pae, rtol=1e-6)
+    np.testing.assert_allclose(expected_error(pde)[0, 0].numpy(), sample.pde, rtol=1e-6)
+    np.testing.assert_allclose(expected_plddt(plddt)[0, 0, :atoms].numpy(), sample.plddt, rtol=1e-6)
 
 
 def test_rows_of_the_alignment_are_chosen_by_the_seed():
