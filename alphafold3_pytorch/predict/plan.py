@@ -26,7 +26,7 @@ PROGRAM = 0.5e9  # bytes of Python, PyTorch and the libraries
 SPARE = 1.1  # on what the accounting finds: buffers inside of kernels, fragmentation
 FEWER_ROWS = 2**24  # elements of an intermediate on a GPU that is short of memory
 # Share of the rate of a large matrix product that the stages reach (bench/predict.py).
-EFFICIENCY = {"trunk": 0.6, "diffusion": 0.9, "confidence": 0.65}
+EFFICIENCY = {"trunk": 0.5, "diffusion": 0.85, "confidence": 0.5}
 
 
 @dataclass(frozen=True)
