@@ -5,6 +5,8 @@ What needs PyTorch is imported inside the commands, so that help is instant.
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -27,6 +29,16 @@ def show_version(wanted: bool) -> bool:
         typer.echo(f"af3 {__version__}")
         raise typer.Exit()
     return wanted
+
+
+@contextmanager
+def interruptible(way: str = "the same command goes on where this one stopped") -> Iterator[None]:
+    """Ctrl-C becomes a line that says how to go on, and exit code 130."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print(f"af3: interrupted; {way}", file=sys.stderr)
+        raise typer.Exit(130) from None
 
 
 @app.callback()
@@ -101,11 +113,8 @@ def predict_jobs(
         report,
         overwrite,
     )
-    try:
+    with interruptible():
         failed = command.predict(files, weights, seeds, device, precision, request, template_folder, max_template_date)
-    except KeyboardInterrupt:
-        print("af3: interrupted; the same command goes on where this one stopped", file=sys.stderr)
-        raise typer.Exit(130) from None
     raise typer.Exit(1 if failed else 0)
 
 
@@ -216,11 +225,8 @@ def train_network(
         raise ValueError(f"training needs {error.name}; pip install 'alphafold3-pytorch[train]'") from error
     from alphafold3_pytorch.alphafold3 import Alphafold3
 
-    try:
+    with interruptible("--resume goes on from the last checkpoint"):
         command.train(changes or [], Alphafold3, resume, show)
-    except KeyboardInterrupt:
-        print("af3: interrupted; --resume goes on from the last checkpoint", file=sys.stderr)
-        raise typer.Exit(130) from None
 
 
 weights = typer.Typer(help="Weight files: what there is, what a file holds, and conversion.", no_args_is_help=True)
@@ -313,11 +319,8 @@ def filter_entries(
 
     policy = filter_command.policy(split, earliest, latest, max_polymer_chains, exclude_ligands)
     settings = Settings(policy, out, asym_dir, ccd_dir, split != "train", seconds, gigabytes)
-    try:
+    with interruptible():
         code = filter_command.filter_set(Request(assembly_dir, settings, workers, skip_existing, ray_address))
-    except KeyboardInterrupt:
-        print("af3: interrupted; the same command goes on where this one stopped", file=sys.stderr)
-        raise typer.Exit(130) from None
     raise typer.Exit(code)
 
 
@@ -341,11 +344,8 @@ def cluster_entries(
 
     references = reference or []
     wanted = cluster_command.request(split, folder, out, references, workers, format, max_identity, max_tanimoto, seed)
-    try:
+    with interruptible():
         code = cluster_command.cluster_set(wanted)
-    except KeyboardInterrupt:
-        print("af3: interrupted; the same command goes on where this one stopped", file=sys.stderr)
-        raise typer.Exit(130) from None
     raise typer.Exit(code)
 
 

@@ -12,6 +12,7 @@ from alphafold3_pytorch.inputs.alphafold3_input import Alphafold3Input
 from alphafold3_pytorch.inputs.build import build
 from alphafold3_pytorch.structure.mmcif_text import mmcif_text
 from alphafold3_pytorch.structure.table import Structure
+from alphafold3_pytorch.weights.atomic import replacing
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,4 +42,5 @@ def alphafold3_input_to_biomolecule(
 
 def write_mmcif(biomolecule: Biomolecule, output_filepath: Path | str, file_id: str = "model") -> None:
     """The mmCIF file of a biomolecule."""
-    Path(output_filepath).write_text(biomolecule.to_mmcif(file_id), encoding="utf-8")
+    with replacing(Path(output_filepath)) as temporary:
+        temporary.write_text(biomolecule.to_mmcif(file_id), encoding="utf-8")
