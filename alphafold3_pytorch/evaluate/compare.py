@@ -108,6 +108,7 @@ class _Comparison:
             problems=self.problems.count,
             valid=self.problems.count == 0,
             bond_rmsd=self.problems.geometry.bond_rmsd,
+            bonds_close=self.problems.geometry.bonds_close,
         )
 
     def trace(self, name: str, kind: str | None = None) -> Bool[np.ndarray, "m"]:

@@ -8,8 +8,10 @@ import numpy as np
 from alphafold3_pytorch.evaluate.rows import NONE, Geometry
 from alphafold3_pytorch.predict.chemistry import KINDS, SLIGHT, check
 from alphafold3_pytorch.predict.chemistry.expected import BOND, expected
+from alphafold3_pytorch.predict.chemistry.links import find_links
 from alphafold3_pytorch.structure.table import Structure
 
+CLOSE = 0.1  # Å
 GRAVE = [kind for kind, known in KINDS.items() if known.severity > SLIGHT]
 
 
@@ -34,17 +36,18 @@ class Problems:
             if problem.kind in GRAVE
             for chain in {atom.split(":")[0] for atom in problem.atoms}
         )
-        geometry = Geometry(dict(found.checked), dict(found.found), bond_rmsd(structure))
+        geometry = Geometry(dict(found.checked), dict(found.found), *bond_lengths(structure))
         return cls(sum(found.found[kind] for kind in GRAVE), chains, geometry)
 
     def of_chain(self, chain: str) -> int:
         return -1 if self.why else self.chains[chain]
 
 
-def bond_rmsd(structure: Structure) -> float:
-    """Of the lengths of bonds inside residues from the ideal ones, Å."""
-    rows = expected(structure)[BOND]
-    lengths = np.linalg.norm(structure.positions[rows.atoms[:, 0]] - structure.positions[rows.atoms[:, 1]], axis=1)
-    off = lengths - rows.values.mean(axis=1)
+def bond_lengths(structure: Structure) -> tuple[float, float]:
+    """Against the ideal ones, inside residues and between them: RMSD in Å, and the share that is within `CLOSE`."""
+    rows, links = expected(structure)[BOND], find_links(structure)
+    atoms = np.concatenate([rows.atoms, links.pairs])
+    ideal = np.concatenate([rows.values.mean(axis=1), links.lengths])
+    off = np.linalg.norm(np.diff(structure.positions[atoms], axis=1)[:, 0], axis=1) - ideal
     off = off[np.isfinite(off)]
-    return float(np.sqrt((off**2).mean())) if len(off) else NONE
+    return (float(np.sqrt((off**2).mean())), float((abs(off) < CLOSE).mean())) if len(off) else (NONE, NONE)

@@ -118,8 +118,11 @@ def _chemistry(summary: dict[str, Any]) -> Html:
             rows.append([kind.replace("_", " "), known.meaning, *cells])
     names = ("in predictions", "checked", "in references", "checked")
     rms = " and ".join(decimal(side["bond_rmsd"], 3) for side in sides)
+    close = " and ".join(decimal(100 * side["bonds_close"], 1) for side in sides)
     words = tag(
-        "p", f"Bond lengths are off their ideal values by {rms} Å (root mean square, predictions and references)."
+        "p",
+        f"Bond lengths are off their ideal values by {rms} Å (root mean square, predictions and references); "
+        f"{close} % of them are within 0.1 Å.",
     )
     return Html(words + table("Problems of all samples", ["problem", "", *map(Number, names)], rows))
 

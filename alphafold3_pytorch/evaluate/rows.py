@@ -44,6 +44,7 @@ class SampleRow(Row):
     problems: int = -1  # of chemistry, -1 where it could not be checked
     valid: bool = False  # no problem but cis peptide bonds
     bond_rmsd: float = NONE  # Å, of bond lengths from the ideal ones
+    bonds_close: float = NONE  # share of bonds within 0.1 Å of the ideal length
     reference: str = ""
     file: str = ""
 
@@ -99,6 +100,7 @@ class Geometry:
     checked: dict[str, int] = field(default_factory=dict)
     found: dict[str, int] = field(default_factory=dict)
     bond_rmsd: float = NONE
+    bonds_close: float = NONE
 
 
 @dataclass

@@ -150,4 +150,5 @@ def _total(geometries: Sequence[Geometry]) -> dict[str, Any]:
         found.update(each.found)
     kinds = {kind: {"checked": count, "found": found[kind]} for kind, count in checked.items()}
     known = sum(bool(each.checked) for each in geometries)
-    return {"structures": known, "bond_rmsd": mean([each.bond_rmsd for each in geometries]), "problems": kinds}
+    bonds = {name: mean([getattr(each, name) for each in geometries]) for name in ("bond_rmsd", "bonds_close")}
+    return {"structures": known, **bonds, "problems": kinds}

@@ -273,6 +273,14 @@ def test_impossible_chemistry_is_counted():
     assert mirrored.row.bond_rmsd == pytest.approx(compare(truth, truth).row.bond_rmsd)
 
 
+def test_bonds_near_their_ideal_lengths_are_counted():
+    truth = entry("5i55")
+    assert compare(truth, truth).row.bonds_close > 0.98
+    stretched = compare(with_positions(truth, truth.positions * 1.04), truth).row  # by 0.05 to 0.07 Å
+    assert stretched.bonds_close > 0.95 and stretched.bond_rmsd > 0.05
+    assert compare(with_positions(truth, truth.positions * 1.1), truth).row.bonds_close < 0.05
+
+
 def test_real_complexes(shared):
     """A whole entry with many ligands against itself, its chains in another order."""
     truth = read_entry(shared / "data" / "structures" / "2q2k.cif.gz").structure
