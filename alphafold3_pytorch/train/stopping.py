@@ -1,7 +1,6 @@
 """Ctrl-C, and SIGTERM of a cluster that wants its machine back: a run ends where nothing is lost."""
 
 import logging
-import os
 import signal
 import threading
 from types import FrameType, TracebackType
@@ -11,21 +10,24 @@ logger = logging.getLogger(__name__)
 SIGNALS = signal.SIGINT, signal.SIGTERM
 
 
+def leave_to_parent(worker: int) -> None:
+    """In a worker process: a terminal sends Ctrl-C, and a cluster SIGTERM, to all processes; one has to answer."""
+    for each in SIGNALS:
+        signal.signal(each, signal.SIG_IGN)
+
+
 class Stopped(KeyboardInterrupt):
     """Someone asked for the end, and the state of the run is whole."""
 
 
 class StopRequest:
-    """While the context lasts, the first signal is noted (`asked`); the second one ends the program where it is.
-
-    Worker processes that are started in the meantime leave the first Ctrl-C to their parent.
-    """
+    """While the context lasts, the first signal is noted (`asked`); the second one ends the program where it is."""
 
     def __init__(self) -> None:
-        self.asked, self.process, self.before = False, 0, {}
+        self.asked, self.before = False, {}
 
     def __enter__(self) -> "StopRequest":
-        self.asked, self.process = False, os.getpid()
+        self.asked = False
         if threading.current_thread() is threading.main_thread():  # no other may set handlers
             self.before: dict[int, Any] = {each: signal.signal(each, self.ask) for each in SIGNALS}
         return self
@@ -35,10 +37,6 @@ class StopRequest:
             signal.signal(each, handler)
 
     def ask(self, number: int, frame: FrameType | None) -> None:
-        if os.getpid() != self.process:
-            if number == signal.SIGTERM:
-                raise SystemExit
-            return
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True

@@ -9,6 +9,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from alphafold3_pytorch.train.random_streams import EXAMPLE, ORDER, seeded
+from alphafold3_pytorch.train.stopping import leave_to_parent
 
 logger = logging.getLogger(__name__)
 MOST_FAILURES = 100  # in a row
@@ -98,7 +99,9 @@ class Stream:
     ):
         self.position, self.failed, self.ranks = position + rank, 0, ranks
         places = itertools.islice(enumerate(order(dataset, sampler, seed)), self.position, None, ranks)
-        options = {"prefetch_factor": 4, "persistent_workers": True} if workers else {}
+        options = (
+            {"prefetch_factor": 4, "persistent_workers": True, "worker_init_fn": leave_to_parent} if workers else {}
+        )
         loader = DataLoader(
             Places(dataset, make, seed), sampler=places, batch_size=None, num_workers=workers, **options
         )

@@ -228,6 +228,15 @@ def test_a_signal_ends_the_run_with_a_checkpoint_that_goes_on_exactly(tmp_path, 
     assert same(*(state_of(tmp_path / name / "af3.ckpt.4.pt") for name in ("cut", "straight")))
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_workers_leave_signals_to_the_trainer(tmp_path, number):
+    dataset = Interrupting(5, max_seq_len=6)
+    dataset.number = number
+    trainer = small_trainer(tmp_path, 6, dataset=dataset, num_workers=1)
+    trainer()
+    assert (trainer.step, trainer.failed) == (6, 0)
+
+
 class Interrupting(MockAtomDataset):
     """Sends a signal when its fifth example is made."""
 
