@@ -55,9 +55,13 @@ JobPaths = Annotated[
     list[Path], typer.Argument(metavar="FILE...", help="Job files of any dialect, or folders of them.")
 ]
 WeightsOption = Annotated[
-    str | None,
-    typer.Option(metavar="NAME_OR_PATH", help="A weight file, a published model by name, or random (to measure time)."),
+    str,
+    typer.Option(
+        metavar="NAME_OR_PATH",
+        help="A weight file, a published model by name, nano (in the package, for trying out), or random.",
+    ),
 ]
+DEFAULT_WEIGHTS = "nano"
 Samples = Annotated[int, typer.Option(min=1, help="Structures for each seed.")]
 Recycles = Annotated[
     int | None, typer.Option(min=0, help="Recycles of the trunk; if not given, as the weights were published (10).")
@@ -84,13 +88,16 @@ Precision = Annotated[str, typer.Option(help="auto (bfloat16 on a GPU), float32 
 def predict_jobs(
     files: JobPaths,
     out: Annotated[Path, typer.Option("-o", "--out", metavar="FOLDER", help="Every job gets a folder in it.")],
-    weights: WeightsOption = None,
+    weights: WeightsOption = DEFAULT_WEIGHTS,
     seeds: Annotated[
         str | None, typer.Option(help="Instead of the jobs' own: 1,2,3 or 1-20.", show_default=False)
     ] = None,
     samples: Samples = 5,
     recycles: Recycles = None,
     steps: Steps = None,
+    guided: Annotated[
+        bool, typer.Option("--guided", help="Mend wrong hands, bent rings, broken bonds and clashes as samples form.")
+    ] = False,
     template_folder: TemplateFolder = None,
     max_template_date: MaxTemplateDate = LATEST_TEMPLATES,
     device: Device = "auto",
@@ -108,7 +115,7 @@ def predict_jobs(
 
     request = command.Request(
         out,
-        command.Settings(samples, recycles, steps),
+        command.Settings(samples, recycles, steps, guided),
         ("cif", "sdf", *["pdb"] * pdb),
         command.Wanted(embeddings, distogram),
         report,
@@ -122,7 +129,7 @@ def predict_jobs(
 @app.command("plan")
 def plan_jobs(
     files: JobPaths,
-    weights: WeightsOption = None,
+    weights: WeightsOption = DEFAULT_WEIGHTS,
     samples: Samples = 5,
     recycles: Recycles = None,
     steps: Steps = None,

@@ -125,7 +125,7 @@ def _first_doubt(entry: Entry, trust: Trust, settings: DistillSettings) -> tuple
     outside = bool(settings.dates) and not entry.released
     found = {
         "accession": "no entry of the training set has this protein" if outside else "",
-        "random weights": trust.warning,
+        "weights": trust.warning,
         "residues": f"{residues} residues, at least {limits.residues} are wanted" * (residues < limits.residues),
         "polymer chains": f"{len(polymers)} polymer chains, the limit is {settings.policy.polymer_chains}"
         * (len(polymers) > settings.policy.polymer_chains),

@@ -1,6 +1,7 @@
 """The published models as configs, by the names that their owners gave them. Each is `replace(...)` of another.
 
 Sizes are those of the parameter files. What no file holds (sampler, recycling) is from the owners' configurations.
+The last is this package's own.
 """
 
 from dataclasses import replace
@@ -119,6 +120,32 @@ PROTENIX_MINI_EMBEDDING = replace(PROTENIX_MINI, embedding_features=2560)
 
 PROTENIX_TINY = replace(PROTENIX_MINI, pairformer=PairformerConfig(depth=8, dim_head=24))
 
+# ---- This package's own: what a CPU can train
+
+_NANO_PAIR = PairConfig(hidden=32, dim_head=16, factor=2)
+
+NANO = NetworkConfig(
+    dim_single=128,
+    dim_pair=64,
+    dim_input_token=128,
+    input_encoder=AtomTransformerConfig(depth=1),
+    atoms=AtomConfig(dim=64),
+    msa=MsaConfig(dim=32, depth=1, hidden_outer=16, heads=4, max_rows=128, pair=_NANO_PAIR),
+    templates=None,  # so small a set has few
+    pairformer=PairformerConfig(depth=4, heads=4, pair=_NANO_PAIR),
+    diffusion=DiffusionConfig(
+        dim_token=192,
+        depth=4,
+        heads=4,
+        dim_fourier=64,
+        sigma_data=8.0,  # Å; of a crop of 64 tokens
+        encoder=AtomTransformerConfig(depth=2),
+        decoder=AtomTransformerConfig(depth=2),
+    ),
+    confidence=ConfidenceConfig(depth=1, heads=4, pair=replace(_NANO_PAIR, dropout=0.0)),
+    recycles=0,
+)
+
 PRESETS: dict[str, NetworkConfig] = {
     "alphafold3": ALPHAFOLD3,
     "protenix-v2": PROTENIX_V2,
@@ -132,6 +159,7 @@ PRESETS: dict[str, NetworkConfig] = {
     "protenix_tiny_default_v0.5.0": PROTENIX_TINY,
     "openfold3": OPENFOLD3,
     "openfold3-p2": OPENFOLD3_P2,
+    "nano": NANO,
 }
 
 

@@ -12,7 +12,6 @@ from alphafold3_pytorch.features.featurize import assemble, prepare
 from alphafold3_pytorch.features.options import CONVENTIONS
 from alphafold3_pytorch.inputs.job import Job
 from alphafold3_pytorch.inputs.read import read
-from alphafold3_pytorch.models.config import NetworkConfig
 from alphafold3_pytorch.predict.display import Display, console, duration, outcome_table, plan_table
 from alphafold3_pytorch.predict.folders import Request
 from alphafold3_pytorch.predict.loading import config_of, load_weights
@@ -33,7 +32,7 @@ PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 def predict(
     files: Sequence[Path],
-    weights: str | None,
+    weights: str,
     seeds: str | None,
     device: str,
     precision: str,
@@ -42,8 +41,6 @@ def predict(
     max_template_date: str = LATEST,
 ) -> bool:
     """Predicts all jobs of the files; True if one of them failed."""
-    if weights is None:
-        raise ValueError("--weights is missing; name a weight file or a published model (`af3 weights list`)")
     chosen, where = () if seeds is None else seeds_of(seeds), device_of(device)
     dtype = precision_of(precision, where)
     exactness: Precision = "float32" if dtype == torch.float32 else "bfloat16"
@@ -79,7 +76,7 @@ def show(outcome: Outcome) -> None:
 
 def plan(
     files: Sequence[Path],
-    weights: str | None,
+    weights: str,
     settings: Settings,
     device: str,
     precision: str,
@@ -88,7 +85,7 @@ def plan(
 ) -> int:
     """Shows what the jobs would take. 0 if all of them fit, 1 if one does not, 2 if one cannot be predicted at all."""
     where, dtype = device_of(device), precision_of(precision, device_of(device))
-    config = config_of(weights) if weights else NetworkConfig()
+    config = config_of(weights)
     plans: list[tuple[Path, Job, int, Plan | None]] = []
     problems = []
     for path, job in read_jobs(files, template_folder, max_template_date):

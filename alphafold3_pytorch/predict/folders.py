@@ -102,6 +102,7 @@ class Folders:
         now = self.record(job)
         name = next((name for name, value in now.items() if before.get(name) != value), "")
         unspeakable = {"": "", "job": "the job differs", "parameters": "the weights differ"}
+        unspeakable["guided"] = "one is guided, the other is not"
         return unspeakable.get(name, f"{name} was {before.get(name)}, now it is {now.get(name)}")
 
     def missing(self, job: Job) -> dict[int, tuple[int, ...]]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from alphafold3_pytorch import weights
 from alphafold3_pytorch.chem.ccd_cache import cache_folder
 from alphafold3_pytorch.models.config import NetworkConfig
 from alphafold3_pytorch.models.network import Network
@@ -14,7 +15,13 @@ from alphafold3_pytorch.predict.provenance import Provenance
 from alphafold3_pytorch.weights.families import FAMILIES, build, origin_of, plan_file
 
 RANDOM = "random"
-WARNING = "The weights are random: this structure and its scores mean nothing. It was made to measure time and memory."
+PACKAGED = "nano"
+WARNINGS = {
+    RANDOM: "The weights are random: this structure and its scores mean nothing. It was made to measure time and "
+    "memory.",
+    PACKAGED: "The weights are those of a very small network (nano): its folds and scores are not to be trusted. Take "
+    "published weights for real work.",
+}
 
 
 def load_weights(given: str) -> tuple[Network, Provenance]:
@@ -25,18 +32,19 @@ def load_weights(given: str) -> tuple[Network, Provenance]:
     name, _, of_preset = given.partition(":")
     if name == RANDOM:
         return random_network(preset(of_preset) if of_preset else NetworkConfig()), Provenance(
-            weights=given, family=RANDOM, licence="none", warning=WARNING
+            weights=given, family=RANDOM, licence="none", warning=WARNINGS[RANDOM]
         )
     path = Path(given)
     path = path if path.exists() else published_file(given)
     file, planned = plan_file(path)
     origin = origin_of(planned.identity, file.metadata)
     family = origin.get("family", planned.identity.family.name)
+    preset_name = origin.get("preset", "")
     provenance = Provenance(
-        weights=origin.get("preset") or path.name,
+        weights=preset_name or path.name,
         family=family,
         licence=origin.get("licence", "not stated"),
-        warning=WARNING if family == RANDOM else "",
+        warning=WARNINGS.get(family, WARNINGS.get(preset_name, "")),
     )
     return build(planned, file.tensors, torch.float32, free=True), provenance
 
@@ -66,9 +74,9 @@ def random_network(config: NetworkConfig, seed: int = 0) -> Network:
 
 
 def weight_folders() -> list[Path]:
-    """Where published files are looked for by name: the folders of AF3_WEIGHTS, and one in the cache."""
+    """Where published files are looked for by name: the folders of AF3_WEIGHTS, one in the cache, and the package."""
     named = [Path(folder).expanduser() for folder in os.environ.get("AF3_WEIGHTS", "").split(os.pathsep) if folder]
-    return [*named, cache_folder() / "weights"]
+    return [*named, cache_folder() / "weights", Path(weights.__file__).parent]
 
 
 def published_file(name: str) -> Path:

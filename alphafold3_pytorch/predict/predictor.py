@@ -16,6 +16,7 @@ from alphafold3_pytorch.models.network import Network
 from alphafold3_pytorch.models.sampler import RandomDraws, sample_positions
 from alphafold3_pytorch.nn.heads import ConfidenceLogits
 from alphafold3_pytorch.ops.rows import in_rows, row_budget
+from alphafold3_pytorch.predict.guidance.guide import Guide
 from alphafold3_pytorch.predict.sample import Sample
 from alphafold3_pytorch.predict.scores import (
     contact_probability,
@@ -38,6 +39,7 @@ class Settings:
     samples: int = 5
     recycles: int | None = None
     steps: int | None = None
+    guided: bool = False  # towards right chemistry, while samples form and at their end
 
     def __post_init__(self) -> None:
         for name, least in (("samples", 1), ("recycles", 0), ("steps", 1)):
@@ -110,7 +112,8 @@ class Predictor:
         batch = assemble(known).to(self.device)
         with policy.limits():
             inputs, single, pair = self.embed(batch, chosen.recycles + 1, seed, report)
-            positions = self.sample(batch, (inputs, single, pair), seed, numbers, chosen.steps, policy, report)
+            guide = Guide(known.tokens.structure, self.device) if chosen.guided else None
+            positions = self.sample(batch, (inputs, single, pair), seed, numbers, chosen.steps, policy, report, guide)
             distogram = self.distogram(pair)
             shared = {"single": _array(single[0]), "pair": _array(pair[0])} if wanted.embeddings else {}
             shared |= {"distogram": _array(distogram)} if wanted.distogram else {}
@@ -146,6 +149,7 @@ class Predictor:
         steps: int,
         policy: Policy,
         report: Report,
+        guide: Guide | None = None,
     ) -> Float[Tensor, "k m 3"]:
         """Positions (Å) of all samples, as many of them at a time as the policy allows."""
         config, sigma_data = self.network.config.sampler, self.network.config.diffusion.sigma_data
@@ -156,11 +160,13 @@ class Predictor:
             group = numbers[start : start + policy.samples_at_once]
             draws = RandomDraws(batch.atom_mask, [[sample_seed(seed, number) for number in group]])
             denoise = lambda x, level: self.network.diffusion(prepared, x, level)  # noqa: E731
+            denoise = guide.guided(denoise) if guide else denoise
             found.append(batch.atom_features.new_zeros(()))
             for positions in sample_positions(denoise, batch.atom_mask, draws, config, steps, sigma_data):
                 found[-1] = positions[0]
                 report("diffusion", len(group) / len(numbers) / steps)
-        return torch.cat(found)
+        positions = torch.cat(found)
+        return guide.settle(positions) if guide else positions
 
     @torch.no_grad()
     def distogram(self, pair: Float[Tensor, "1 n n cz"]) -> Float[Tensor, "n n d"]:

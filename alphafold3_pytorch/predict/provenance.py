@@ -30,7 +30,7 @@ class Provenance:
     family: str  # whose weights they are; "random" where nobody has trained them
     licence: str
     settings: Mapping[str, str | int | float | bool] = field(default_factory=dict)
-    warning: str = ""  # what a reader of any file must know: that the weights are random
+    warning: str = ""  # what a reader of any file must know: that the weights are random, say
     version: str = field(default_factory=lambda: metadata.version(SOFTWARE))
 
     @property

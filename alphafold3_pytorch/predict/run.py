@@ -95,10 +95,11 @@ def check_model(config: NetworkConfig) -> None:
         )
 
 
-def made_with(request: Request, config: NetworkConfig, precision: Precision) -> dict[str, str | int]:
-    """The settings that a prediction depends on."""
+def made_with(request: Request, config: NetworkConfig, precision: Precision) -> dict[str, str | int | None]:
+    """The settings that a prediction depends on. What is None goes without saying, in older folders too."""
     settings = request.settings.of(config)
-    return {"recycles": settings.recycles or 0, "steps": settings.steps or 0, "precision": precision}
+    recorded = {"recycles": settings.recycles or 0, "steps": settings.steps or 0, "precision": precision}
+    return {**recorded, "guided": settings.guided or None}
 
 
 class Runner:
@@ -107,7 +108,8 @@ class Runner:
         config = predictor.network.config
         self.settings = request.settings.of(config)
         recorded = made_with(request, config, predictor.precision)
-        self.provenance = replace(provenance, settings=recorded | {"samples": self.settings.samples})
+        said = {name: value for name, value in recorded.items() if value is not None}
+        self.provenance = replace(provenance, settings=said | {"samples": self.settings.samples})
         weights = {"weights": provenance.weights, "parameters": checksum(predictor.network)}
         self.folders = Folders(request, weights | recorded | {"version": provenance.version})
         self.options = CONVENTIONS[config.conventions]
@@ -214,7 +216,7 @@ class Runner:
             settings={name: str(value) for name, value in provenance.settings.items()},
             descriptions={chain: entity.description for chain, entity in job.chains() if entity.description},
             msa_depths={chain: msa_depth(entity) for chain, entity in job.chains() if not isinstance(entity, Ligand)},
-            random_weights=bool(provenance.warning),
+            weights_warning=provenance.warning,
             date=time.strftime("%Y-%m-%d"),
             seconds=sum(outcome.seconds.values()),
         )

@@ -96,6 +96,8 @@ class RunSettings:
     examples_per_step: int = 256
     batch_size: int = 1  # examples at a time on one device
     diffusion_copies: int = 48  # noised copies of each example
+    noise_mean: float = -1.2  # of the logarithm of their noise level over sigma_data, and its standard deviation
+    noise_std: float = 1.5
     recycles: int = 3  # at most; a random number is done
     rollout_steps: int = 20  # of the sample that the confidence head learns from
     loss: LossConfig = field(default_factory=LossConfig)
@@ -218,7 +220,10 @@ def build_run(
         )
     network, origin = make_network(run)
     model = make_model(
-        network=network, diffusion_num_augmentations=run.diffusion_copies, **dict.fromkeys(RECOMPUTED, run.recompute)
+        network=network,
+        diffusion_num_augmentations=run.diffusion_copies,
+        edm_kwargs={"P_mean": run.noise_mean, "P_std": run.noise_std},
+        **dict.fromkeys(RECOMPUTED, run.recompute),
     )
     adam = run.optimizer
     trainer = Trainer(

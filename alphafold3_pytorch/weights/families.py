@@ -114,13 +114,14 @@ OPENFOLD3 = Family(
 NATIVE = Family(
     name="native",
     title="this package",
-    licence="of the weights' origin",
+    licence="Apache-2.0 (nano); of other files that of their origin",
     origin="",
-    files="",
+    files="in the package",
     citation="",
     recognises=native.recognises,
     config=native.config,
     rulebook=native.rulebook,
+    models=(Published("nano", 5_275_772, ("nano.safetensors",)),),
     suffixes=(".safetensors",),
 )
 FAMILIES = {family.name: family for family in (ALPHAFOLD3, PROTENIX, OPENFOLD3, NATIVE)}

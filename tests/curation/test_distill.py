@@ -129,7 +129,7 @@ def test_what_official_alphafold_3_says_is_enough(tmp_path):
 
 def test_random_weights_teach_nothing(tmp_path):
     home = job(tmp_path, "one", warning="The weights are random.")
-    assert distilled(home / "one_model.cif", tmp_path / "out").rule == "random weights"
+    assert distilled(home / "one_model.cif", tmp_path / "out").rule == "weights"
 
 
 def test_impossible_structures_are_left_out(tmp_path):

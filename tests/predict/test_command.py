@@ -111,7 +111,6 @@ def test_durations(seconds, text):
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        ("JOB", "--weights is missing; name a weight file or a published model (`af3 weights list`)"),
         ("JOB --weights WEIGHTS --device gpu", "--device gpu cannot be used ("),
         ("JOB --weights WEIGHTS --device cuda:77", "--device cuda:77 cannot be used ("),
         (
@@ -189,6 +188,12 @@ def test_ctrl_c_is_one_line_and_exit_code_130(af3, job, monkeypatch):
 
 
 # ---- a prediction
+
+
+def test_without_weights_those_of_the_package_are_taken(af3, job, tmp_path):
+    said = af3("predict", job, "-o", tmp_path / "out", "--samples", 1, "--steps", 2, "--device", "cpu")
+    assert said.code == 0 and said.err.startswith("af3: The weights are those of a very small network (nano)")
+    assert json.loads((tmp_path / "out" / "acid" / "acid_summary_confidences.json").read_text())["warning"]
 
 
 def test_random_weights_are_told_of_in_every_file(af3, job, tmp_path, monkeypatch):

@@ -276,9 +276,9 @@ def test_verdict(tokens, results, plddt, ptm, iptm, level):
 
 
 def test_random_weights_are_no_prediction(tokens, results):
-    job = made_up_facts(tokens, random_weights=True)
+    job = made_up_facts(tokens, weights_warning="The weights are random.")
     assert verdict(job, results[0]).level == "none"
-    assert notices(job, results)[0].severe and "Random weights" in notices(job, results)[0].text
+    assert notices(job, results)[0].severe and notices(job, results)[0].text == "The weights are random."
 
 
 def test_warnings_say_which_samples(tokens, results):

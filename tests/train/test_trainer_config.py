@@ -35,9 +35,7 @@ def test_fine_tuning_is_the_papers(stage, crop):
 def test_the_last_stage_trains_the_confidence_head_alone():
     run = settings(["experiment=finetune3", "weights=before.safetensors", *GIVEN])
     assert (run.data.crop_size, run.loss.diffusion, run.loss.distogram, run.loss.pae) == (768, 0, 0, 1)
-    network, _ = make_network(
-        replace(run, weights=None, preset=None, network=settings(["experiment=nano", *GIVEN]).network)
-    )
+    network, _ = make_network(replace(run, weights=None, preset="nano"))
     trained = {name.partition(".")[0] for name, value in network.named_parameters() if value.requires_grad}
     assert trained == {"confidence"}
 

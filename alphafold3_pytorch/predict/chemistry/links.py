@@ -57,7 +57,7 @@ def find_links(structure: Structure) -> Links:
         angles=np.concatenate(angles),
         spans=np.repeat(list(SPANS.values()), [len(found) for found in angles]),
         peptides=joints.peptides(),
-        disulfides=_disulfides(structure),
+        disulfides=disulfides(structure),
     )
 
 
@@ -105,7 +105,7 @@ def vdw_radii(elements: Int[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
     return np.array([0.0, *map(TABLE.GetRvdw, range(1, len(SYMBOLS) + 1))])[elements]
 
 
-def _disulfides(structure: Structure) -> Int[np.ndarray, "s 2"]:
+def disulfides(structure: Structure) -> Int[np.ndarray, "s 2"]:
     """Pairs of cysteine sulfurs at bonding distance, beside those that are declared to be bonded."""
     cysteine = np.array([chain.residues[place] == "CYS" for chain, place, _ in structure.residues()])
     counts = [atoms.stop - atoms.start for _, _, atoms in structure.residues()]

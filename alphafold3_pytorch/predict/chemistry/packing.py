@@ -34,7 +34,7 @@ def clashes(
 ) -> tuple[Finding, Finding, Mapping[tuple[str, str], int]]:
     """Overlaps between chains, overlaps inside chains, and how many there are between each two chains."""
     bonds = np.concatenate([expected[BOND].atoms, links.pairs, links.disulfides])
-    pairs, closeness = _overlaps(structure, Bonded(bonds, len(structure)))
+    pairs, closeness = overlaps(structure, Bonded(bonds, len(structure)))
     rows, counts = _worst_of_residues(structure, pairs, closeness)
     pairs, closeness = pairs[rows], closeness[rows]
     across = np.diff(structure.chain[pairs], axis=1)[:, 0] != 0
@@ -85,13 +85,15 @@ def _among(values: Int[np.ndarray, "p"], known: Int[np.ndarray, "n"]) -> Bool[np
     return np.append(known, -1)[np.searchsorted(known, values)] == values
 
 
-def _overlaps(structure: Structure, bonded: Bonded) -> tuple[Int[np.ndarray, "p 2"], Float[np.ndarray, "p"]]:
-    """Pairs of atoms that overlap; and how far apart they are, as a part of what is allowed."""
+def overlaps(
+    structure: Structure, bonded: Bonded, slack: float = 0.0
+) -> tuple[Int[np.ndarray, "p 2"], Float[np.ndarray, "p"]]:
+    """Pairs of atoms that overlap, or would `slack` Å nearer; and their distance as a part of what is allowed."""
     found, total = [(np.zeros((0, 2), np.int64), np.zeros(0))], 0
-    for pairs, distance, ratio in _close(structure):
+    for pairs, distance, ratio, spare in _close(structure, slack):
         for length, least in RATIO_APART.items():
             ratio = np.where(bonded.apart(pairs, length), np.minimum(ratio, least), ratio)
-        kept = (distance < ratio) & ~bonded.apart(pairs, 1) & ~bonded.apart(pairs, 2)
+        kept = (distance < ratio + spare) & ~bonded.apart(pairs, 1) & ~bonded.apart(pairs, 2)
         found.append((pairs[kept], distance[kept] / ratio[kept]))
         total += int(kept.sum())
         if total > MOST:
@@ -101,21 +103,22 @@ def _overlaps(structure: Structure, bonded: Bonded) -> tuple[Int[np.ndarray, "p 
 
 
 def _close(
-    structure: Structure,
-) -> Iterator[tuple[Int[np.ndarray, "p 2"], Float[np.ndarray, "p"], Float[np.ndarray, "p"]]]:
-    """Pairs of atoms too close if not bonded; their distance in sums of radii; how much of these is allowed."""
+    structure: Structure, slack: float
+) -> Iterator[tuple[Int[np.ndarray, "p 2"], Float[np.ndarray, "p"], Float[np.ndarray, "p"], Float[np.ndarray, "p"]]]:
+    """Pairs of atoms too close if not bonded; in sums of radii: their distance, what is allowed, and the slack."""
     atoms = np.flatnonzero(structure.elements)  # dummy atoms have no size
     points, element = structure.positions[atoms].astype(float), structure.elements[atoms]
     metal, polar = ~np.isin(element, list(NONMETALS)), np.isin(element, POLAR)
     covalent, vdw = covalent_radii(element), vdw_radii(element)
     largest = float(np.where(metal, covalent, vdw).max(initial=1.0))
-    for i, j in near(points, points, 2 * RATIO * largest):
+    for i, j in near(points, points, 2 * RATIO * largest + slack):
         i, j = i[i < j], j[i < j]
         radii = np.where(metal[i] | metal[j], covalent[i] + covalent[j], vdw[i] + vdw[j])
         ratio = np.where(polar[i] & polar[j], RATIO_HYDROGEN_BOND, RATIO)
         distance = np.maximum(np.linalg.norm(points[i] - points[j], axis=1), TINY) / radii
-        close = distance < ratio
-        yield atoms[np.stack([i, j], axis=1)[close]], distance[close], ratio[close]
+        spare = slack / radii
+        close = distance < ratio + spare
+        yield atoms[np.stack([i, j], axis=1)[close]], distance[close], ratio[close], spare[close]
 
 
 def _worst_of_residues(

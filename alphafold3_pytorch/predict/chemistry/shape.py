@@ -80,7 +80,7 @@ def _distances(
     return finding(kind, off > TOLERANCE, off, describe)
 
 
-def planes(structure: Structure, expected: Expected, links: Links) -> Finding:
+def flat_groups(expected: Expected, links: Links) -> list[tuple[str, Int[np.ndarray, "_ _"]]]:
     """Aromatic rings, trigonal centres, double bonds, carboxylates, guanidinium and peptide groups.
 
     A bond between residues may make a trigonal atom tetrahedral: planes around bonded atoms are left out.
@@ -88,7 +88,12 @@ def planes(structure: Structure, expected: Expected, links: Links) -> Finding:
     groups = [(key.what, rows.atoms) for key, rows in expected.items() if key.check == "plane"]
     linked = np.unique(links.pairs[links.declared])
     groups = [(what, atoms[~_changed(what, atoms, linked)]) for what, atoms in groups]
-    groups.append(("peptide group", links.peptides[:, :4]))
+    return [*groups, ("peptide group", links.peptides[:, :4])]
+
+
+def planes(structure: Structure, expected: Expected, links: Links) -> Finding:
+    """Groups of atoms that should be flat."""
+    groups = flat_groups(expected, links)
     off = np.concatenate([off_plane(structure.positions[atoms].astype(float)) for _, atoms in groups])
     starts = np.cumsum([0, *(len(atoms) for _, atoms in groups)])
     names = Names(structure)

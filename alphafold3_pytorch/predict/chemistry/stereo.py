@@ -5,7 +5,7 @@ are bonded to the same atoms in the same way, and nothing here tells them apart.
 """
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 
 from alphafold3_pytorch.predict.chemistry.expected import CENTRE, DOUBLE, Expected, hand, same_if_inverted
 from alphafold3_pytorch.predict.chemistry.links import Links
@@ -21,7 +21,7 @@ NITROGEN = "N"
 
 def chirality(structure: Structure, expected: Expected, links: Links) -> Finding:
     """Stereo centres against the input. Where a residue is bonded, its partner stands for the atom that has left."""
-    atoms, hands = _with_partners(structure, expected, links)
+    atoms, hands = centres(structure, expected, links)
     found = handedness(structure.positions[atoms].astype(float)) * hands
     wrong = found < FLAT
     _forgive_swapped_names(structure, atoms, wrong, inverted=found < 0)
@@ -40,7 +40,7 @@ def chirality(structure: Structure, expected: Expected, links: Links) -> Finding
     return finding("chirality", wrong, -found, describe)
 
 
-def _with_partners(
+def centres(
     structure: Structure, expected: Expected, links: Links
 ) -> tuple[Int[np.ndarray, "s 4"], Int[np.ndarray, "s"]]:
     """Centres with all three neighbours, and their hands (1 or -1)."""
@@ -66,11 +66,16 @@ def _forgive_swapped_names(structure: Structure, atoms: np.ndarray, wrong: np.nd
                 wrong[group] = False
 
 
-def double_bonds(structure: Structure, expected: Expected, links: Links) -> Finding:
-    """Cis or trans against the input, where no bond between residues may have changed the double bond."""
+def sided_bonds(expected: Expected, links: Links) -> tuple[Int[np.ndarray, "d 4"], Bool[np.ndarray, "d"]]:
+    """Four atoms along each double bond that has sides, and whether it is cis."""
     rows = expected[DOUBLE]
     kept = ~np.isin(rows.atoms[:, 1:3], links.pairs[links.declared]).any(axis=1)
-    atoms, cis = rows.atoms[kept], rows.values[kept, 0] > 0
+    return rows.atoms[kept], rows.values[kept, 0] > 0
+
+
+def double_bonds(structure: Structure, expected: Expected, links: Links) -> Finding:
+    """Cis or trans against the input, where no bond between residues may have changed the double bond."""
+    atoms, cis = sided_bonds(expected, links)
     angles = torsions(structure.positions[atoms].astype(float))
     off = np.where(cis, np.abs(angles), 180 - np.abs(angles))
     names = Names(structure)
@@ -92,7 +97,7 @@ def peptides(structure: Structure, links: Links) -> tuple[Finding, Finding]:
     angles = torsions(structure.positions[atoms].astype(float))
     cis, trans = np.abs(angles) < TWIST, np.abs(angles) > 180 - TWIST
     names = Names(structure)
-    free = {code for code in map(names.code, atoms[cis, 3].tolist()) if _substituted(structure, code)}
+    free = {code for code in map(names.code, atoms[cis, 3].tolist()) if has_substituted_nitrogen(structure, code)}
     rare = cis & ~np.isin([names.code(atom) for atom in atoms[:, 3].tolist()], list(free))
 
     def describe(kind: str, row: int) -> Problem:
@@ -108,7 +113,7 @@ def peptides(structure: Structure, links: Links) -> tuple[Finding, Finding]:
     )
 
 
-def _substituted(structure: Structure, code: str) -> bool:
+def has_substituted_nitrogen(structure: Structure, code: str) -> bool:
     """The nitrogen has two bonds inside its residue, as in proline and N-methylated residues."""
     component = structure.components[code]
     heavy = [name for name in component.neighbours(NITROGEN) if component.heavy[component.index[name]]]

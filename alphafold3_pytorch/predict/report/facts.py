@@ -27,7 +27,7 @@ class JobFacts:
     settings: Mapping[str, str] = field(default_factory=dict)  # in the order in which they are shown
     descriptions: Mapping[str, str] = field(default_factory=dict)
     msa_depths: Mapping[str, int] = field(default_factory=dict)  # sequences, the query among them; polymers only
-    random_weights: bool = False
+    weights_warning: str = ""  # why nothing made with these weights is to be believed
     date: str = ""
     seconds: float | None = None  # the whole run
     ranked_by: str = "ranking score less chemistry penalty"

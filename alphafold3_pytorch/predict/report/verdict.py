@@ -38,8 +38,8 @@ def label(result: Result) -> str:
 
 def verdict(facts: JobFacts, best: Result) -> Verdict:
     """How far the best sample can be trusted: as far as the weaker of its local and its overall structure."""
-    if facts.random_weights:
-        return Verdict("none", "No confidence", ("The weights are random, so structure and scores mean nothing.",))
+    if facts.weights_warning:
+        return Verdict("none", "No confidence", (facts.weights_warning,))
     scores = best.confidence
     judged = [_local(scores.plddt)]
     if scores.ptm == scores.ptm:
@@ -80,8 +80,8 @@ def notices(facts: JobFacts, results: Sequence[Result]) -> list[Notice]:
 
 
 def _of_job(facts: JobFacts) -> Iterator[Notice]:
-    if facts.random_weights:
-        yield Notice(True, "Random weights: this run shows that the program works. Nothing in it is a prediction.")
+    if facts.weights_warning:
+        yield Notice(True, facts.weights_warning)
     yield from (Notice(False, text) for text in facts.warnings)
     alone = [chain for chain, depth in facts.msa_depths.items() if depth <= 1]
     few = {chain: depth for chain, depth in facts.msa_depths.items() if 1 < depth < SHALLOW_MSA}
