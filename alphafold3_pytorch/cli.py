@@ -69,6 +69,9 @@ Recycles = Annotated[
 Steps = Annotated[
     int | None, typer.Option(min=1, help="Steps of the diffusion; if not given, as the weights were published (200).")
 ]
+Guided = Annotated[
+    bool, typer.Option("--guided", help="Mend wrong hands, bent rings, broken bonds and clashes as samples form.")
+]
 TemplateFolder = Annotated[
     Path | None,
     typer.Option(
@@ -95,9 +98,7 @@ def predict_jobs(
     samples: Samples = 5,
     recycles: Recycles = None,
     steps: Steps = None,
-    guided: Annotated[
-        bool, typer.Option("--guided", help="Mend wrong hands, bent rings, broken bonds and clashes as samples form.")
-    ] = False,
+    guided: Guided = False,
     template_folder: TemplateFolder = None,
     max_template_date: MaxTemplateDate = LATEST_TEMPLATES,
     device: Device = "auto",
@@ -133,6 +134,7 @@ def plan_jobs(
     samples: Samples = 5,
     recycles: Recycles = None,
     steps: Steps = None,
+    guided: Guided = False,
     template_folder: TemplateFolder = None,
     max_template_date: MaxTemplateDate = LATEST_TEMPLATES,
     device: Device = "auto",
@@ -141,7 +143,7 @@ def plan_jobs(
     """What predicting jobs would take: size, memory, time, and how they would be made to fit."""
     from alphafold3_pytorch.predict import command
 
-    settings = command.Settings(samples, recycles, steps)
+    settings = command.Settings(samples, recycles, steps, guided)
     code = command.plan(files, weights, settings, device, precision, template_folder, max_template_date)
     raise typer.Exit(code)
 

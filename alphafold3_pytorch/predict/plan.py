@@ -17,9 +17,11 @@ from torch import Tensor
 from alphafold3_pytorch.features.batch import FeatureBatch, Templates, map_tensors
 from alphafold3_pytorch.models.config import NetworkConfig
 from alphafold3_pytorch.models.network import Network
+from alphafold3_pytorch.models.sampler import noise_schedule
 from alphafold3_pytorch.models.trunk import distinct_templates
 from alphafold3_pytorch.ops.rows import budget_of, row_budget
 from alphafold3_pytorch.predict.accounting import Cost, cost, measured
+from alphafold3_pytorch.predict.guidance import guide
 from alphafold3_pytorch.predict.predictor import Policy, Settings, lowered
 from alphafold3_pytorch.predict.scores import contact_probability
 
@@ -38,6 +40,7 @@ class Work:
     memory: dict[str, int]  # bytes beside weights and features, by stage
     features: int
     weights: int
+    guidance: float = 0.0  # seconds, whatever the rate
 
     @property
     def peak(self) -> float:
@@ -45,7 +48,8 @@ class Work:
 
     def seconds(self, rate: float) -> dict[str, float]:
         """By stage; `rate` in floating-point operations per second of a large matrix product."""
-        return {stage: flops / rate / EFFICIENCY[stage] for stage, flops in self.flops.items()}
+        found = {stage: flops / rate / EFFICIENCY[stage] for stage, flops in self.flops.items()}
+        return {**found, "diffusion": found["diffusion"] + self.guidance}
 
 
 @dataclass(frozen=True)
@@ -163,6 +167,7 @@ def work_of(
     blocks = block * (config.pairformer.depth - 1) + row_block * max(0, config.msa.depth - 2)
     more = block * (config.confidence.depth - 1)
     kept = bytes_of(inputs, trunk)
+    levels = noise_schedule(config.sampler, whole.steps, config.diffusion.sigma_data)[:-1]
     return Work(
         flops={
             "trunk": embed.flops + (passed.flops + blocks.flops) * (whole.recycles + 1),
@@ -176,6 +181,7 @@ def work_of(
         },
         features=bytes_of(batch),
         weights=weight_bytes(config, dtype),
+        guidance=settings.samples * guide.seconds(m, levels) if settings.guided else 0.0,
     )
 
 

@@ -50,6 +50,16 @@ def test_operations_are_those_of_a_real_run(policy, tolerance, monkeypatch):
     assert sum(planned.flops.values()) == pytest.approx(counter.get_total_flops(), rel=tolerance)
 
 
+def test_guidance_takes_its_time():
+    batch = batch_of(20)
+    plain, guided, twice = (
+        work(batch, settings=settings).seconds(1e9)["diffusion"]
+        for settings in (Settings(3), Settings(3, guided=True), Settings(6, guided=True))
+    )
+    assert guided - plain > 3 * 0.6
+    assert twice - work(batch, settings=Settings(6)).seconds(1e9)["diffusion"] == pytest.approx(2 * (guided - plain))
+
+
 def test_operations_grow_with_recycles_steps_and_samples():
     batch = batch_of(20)
     usual, more = work(batch).flops, work(batch, settings=Settings(3, recycles=3, steps=8)).flops
