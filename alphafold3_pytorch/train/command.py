@@ -30,8 +30,9 @@ def train(changes: Sequence[str], make_model: Callable[..., Any], resume: bool =
                 console.print(f"{run.out}: all of its {trainer.step} steps are done; steps=NUMBER asks for more")
                 continue
             trainer()
-        counts = f"{trainer.skipped} steps and {trainer.failed} examples left out"
-        console.print(f"{run.out}: {trainer.step} steps, {counts}; weights in weights.safetensors")
+        if trainer.fabric.is_global_zero:
+            counts = f"{trainer.skipped} steps and {trainer.failed} examples left out"
+            console.print(f"{run.out}: {trainer.step} steps, {counts}; weights in weights.safetensors")
 
 
 class Display:
