@@ -27,4 +27,6 @@ def release(run: Path) -> Path:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        raise SystemExit(__doc__)
     print(f"{release(Path(sys.argv[1]))} (alphafold3-pytorch {__version__})")
